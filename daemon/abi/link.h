@@ -1,0 +1,83 @@
+/*
+ * link.h - what hvmd and a monitor say to each other
+ *
+ * One SOCK_SEQPACKET socket a VM; one packet a message: a header, then the
+ * payload below. Integers are little endian; a string is a u32 length and its
+ * bytes without NUL. hvmd asks, the monitor answers each request with one
+ * LINK_REPLY of the same serial, in any order, and tells news unasked (serial
+ * 0). A message of another version, of unknown type, or with bytes missing or
+ * left over is the peer's fault and ends the link.
+ *
+ * The version moves when any layout here, or the wire form of a definition
+ * (spec/wire.h), moves.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/macro.h"
+
+#define LINK_MAGIC       0x4C4D5648u /* "HVML" */
+#define LINK_VERSION     1u
+#define LINK_MESSAGE_MAX 65536u /* bytes, with the header */
+#define LINK_FDS_MAX     16u
+#define LINK_FD          3 /* the monitor finds its end of the link here */
+
+struct link_header {
+	uint32_t magic;
+	uint16_t version;
+	uint16_t type;   /* enum link_type */
+	uint32_t serial; /* 0: news */
+	uint32_t size;   /* bytes of payload behind this header */
+};
+assert_size(struct link_header, 16);
+
+enum link_type {
+	/*
+	 * Build the machine, run nothing yet. Payload: the definition (spec/wire.h).
+	 * Descriptors: /dev/kvm, the console log (O_APPEND), then one image for
+	 * each file of the definition, in its order.
+	 */
+	LINK_SETUP = 1,
+	/* Run the HRT cores. No payload. */
+	LINK_START = 2,
+	/* Payload: u8 scope (enum link_scope). Reply body: u64 usec from acceptance to the first core running again. */
+	LINK_RESET = 3,
+	/* Stop all cores and exit with status 0 after the reply. No payload. */
+	LINK_STOP = 4,
+	/* Reply body: records of string key, u8 kind (enum link_value), u64 or string; see monitor/telemetry.h */
+	LINK_TELEMETRY = 5,
+	/* Descriptor: the write end that gets the last 64 KiB of console output and then all that follows. No payload. */
+	LINK_CONSOLE = 6,
+	/* Reply body: u32 count, then for each region string name, u64 GPA, u64 bytes, string who may touch it */
+	LINK_PLAN = 7,
+
+	/* Payload: i32 0 or negative errno, string sentence (empty on success), then the body of that request. */
+	LINK_REPLY = 0x100,
+	/* First message on the link. Payload: u32 pid. */
+	LINK_HELLO = 0x101,
+	/*
+	 * A partition has another state. Payload: u8 role (enum partition_role),
+	 * u8 state (enum partition_state), u8 reason (enum vm_reason), i32 vcpu
+	 * or -1, u64 address (RIP or 0), string details.
+	 */
+	LINK_STATE = 0x102,
+	/* A reset is done. Payload: u8 scope, u32 first vcpu, u32 number of vcpus. */
+	LINK_RESET_DONE = 0x103,
+	/*
+	 * What the HRT image asked for and got, sent once a successful LINK_SETUP.
+	 * Payload: u64 flags, u64 gva_offset, u64 gva_entry, u64 comm page GPA, u32 vector.
+	 */
+	LINK_HRT = 0x104,
+};
+
+enum link_scope {
+	LINK_SCOPE_ALL = 0,
+	LINK_SCOPE_ROS = 1,
+	LINK_SCOPE_HRT = 2,
+};
+
+enum link_value {
+	LINK_VALUE_UINT = 0,   /* u64 */
+	LINK_VALUE_STRING = 1, /* string */
+};

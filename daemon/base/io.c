@@ -1,0 +1,171 @@
+/* io.c - see io.h */
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+int close_fd(int fd)
+{
+	int saved = errno;
+
+	if (fd >= 0)
+		close(fd); /* Linux frees the number whatever close() says */
+	errno = saved;
+	return -1;
+}
+
+int write_full(int fd, const void *data, size_t size)
+{
+	const char *p = data;
+
+	while (size > 0) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+ssize_t read_full(int fd, void *data, size_t size)
+{
+	char *p = data;
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = read(fd, p + done, size - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t pread_full(int fd, void *data, size_t size, uint64_t offset)
+{
+	char *p = data;
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, p + done, size - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+int file_read(int fd, const char *what, size_t limit, char **ret, size_t *ret_size, struct error *e)
+{
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return error_set_errno(e, -errno, "%s", what);
+	if (!S_ISREG(st.st_mode))
+		return error_set(e, -EINVAL, "%s: not a regular file", what);
+	if ((uint64_t)st.st_size > limit)
+		return error_set(e, -EFBIG, "%s: %lld bytes are more than the limit of %zu", what,
+			(long long)st.st_size, limit);
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return error_set_errno(e, -ENOMEM, "%s", what);
+	n = pread_full(fd, text, (size_t)st.st_size, 0);
+	if (n < 0)
+		return error_set_errno(e, (int)n, "%s", what);
+	text[n] = '\0';
+	*ret = take_ptr(text);
+	*ret_size = (size_t)n;
+	return 0;
+}
+
+int dir_sync(int dirfd)
+{
+	return fsync(dirfd) < 0 ? -errno : 0;
+}
+
+static int write_temporary(int dirfd, const char *name, const void *data, size_t size)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return -errno;
+	r = write_full(fd, data, size);
+	if (r < 0)
+		return r;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_write_atomic(int dirfd, const char *name, const void *data, size_t size, struct error *e)
+{
+	_cleanup_free_ char *temporary = NULL;
+	int r;
+
+	if (asprintf(&temporary, ".#%s", name) < 0)
+		return error_set_errno(e, -ENOMEM, "writing %s", name);
+	r = write_temporary(dirfd, temporary, data, size);
+	if (r == 0 && renameat(dirfd, temporary, dirfd, name) < 0)
+		r = -errno;
+	if (r < 0) {
+		unlinkat(dirfd, temporary, 0);
+		return error_set_errno(e, r, "writing %s", name);
+	}
+	r = dir_sync(dirfd);
+	if (r < 0)
+		return error_set_errno(e, r, "flushing the folder of %s", name);
+	return 0;
+}
+
+static int make_parents(char *path)
+{
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return 0;
+}
+
+int dir_open_make(const char *path, mode_t mode, int *ret_fd, struct error *e)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	int fd, r;
+
+	if (!copy)
+		return error_set_errno(e, -ENOMEM, "%s", path);
+	r = make_parents(copy);
+	if (r == 0 && mkdir(path, mode) < 0 && errno != EEXIST)
+		r = -errno;
+	if (r < 0)
+		return error_set_errno(e, r, "creating the folder %s", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set_errno(e, -errno, "opening the folder %s", path);
+	*ret_fd = fd;
+	return 0;
+}

@@ -1,0 +1,87 @@
+/*
+ * plan.h - where everything stands in guest physical memory at boot
+ *
+ * The planner knows every region by name and refuses what does not fit before
+ * a byte is written. The boot state grows down from the end of RAM [spec 2.1]:
+ *
+ *	END -> +------------------+
+ *	       | null handler     |  one page each
+ *	       | IDT, GDT, TSS    |
+ *	       | page tables      |  PML4 first, then PDPTs, PDs, PTs
+ *	MBI -> | info block       |  one page
+ *	       | stack of core 0  |  `stack` bytes each
+ *	       | stack of core 1  |
+ *	       | ...              |
+ *	       +------------------+
+ *
+ * Differences from Palacios: overlaps are refused, not logged; the boot state
+ * is reserved in the memory map; there is no blanket reserve of 64 MiB: an
+ * image may end right below the lowest stack.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct hrt_image;
+struct vm_spec;
+
+#define PLAN_REGIONS_MAX 64
+#define PLAN_NAME_MAX    24
+
+enum plan_access {
+	PLAN_ROS = 1,      /* the ROS VM has it */
+	PLAN_HRT = 2,      /* the HRT VM has it */
+	PLAN_BOTH = 3,
+	PLAN_DEVICE = 0,   /* no memory behind it */
+};
+
+struct plan_region {
+	char name[PLAN_NAME_MAX];
+	uint64_t gpa;
+	uint64_t size; /* bytes, > 0 */
+	enum plan_access access;
+};
+
+struct plan {
+	/* Regions in ascending order, no two overlap: RAM left over is there as "ros memory" and "hrt memory". */
+	struct plan_region regions[PLAN_REGIONS_MAX];
+	size_t n_regions;
+
+	uint64_t ros_bytes; /* R: also the first GPA of the HRT */
+	uint64_t end;       /* GPA just above RAM; the boot state's upper bound */
+
+	uint32_t n_cores;   /* N */
+	uint32_t first_hrt_core; /* k */
+	uint32_t n_hrt_cores;
+
+	/* All GPAs */
+	uint64_t handler, idt, gdt, tss;
+	uint64_t page_tables; /* PML4; page_table_pages pages from here */
+	uint64_t page_table_pages;
+	uint64_t info;        /* MBI */
+	uint64_t stack_size;  /* bytes for each HRT core */
+	uint64_t stacks;      /* lowest byte of the lowest stack */
+
+	uint64_t comm_page;   /* GPA */
+	uint64_t flags;       /* granule as granted: exactly one HVM_FLAG_MAP_... bit */
+	uint64_t map_bytes;   /* GPA [0, map_bytes) is mapped at gva_offset */
+	uint64_t gva_offset;
+	uint64_t entry_gva;
+	uint8_t int_vector;
+};
+
+/*
+ * Plans the boot of an HRT. spec is hybrid. Returns 0, or a sentence with
+ * -ENOEXEC (the image asks for something that cannot be) or -EADDRINUSE (two
+ * regions want the same memory; both are named), or -EOPNOTSUPP.
+ */
+int plan_hrt(const struct vm_spec *spec, const struct hrt_image *image, struct plan *ret, struct error *e);
+
+/* The region that holds this GPA, or NULL. */
+const struct plan_region *plan_find(const struct plan *plan, uint64_t gpa);
+
+/* "ros", "hrt", "both" or "device". */
+const char *plan_access_to_string(enum plan_access access);

@@ -1,0 +1,41 @@
+/* spec.c - see spec.h */
+#include "spec/spec.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct vm_spec *vm_spec_free(struct vm_spec *spec)
+{
+	if (!spec)
+		return NULL;
+	free(spec->hrt_cmdline);
+	for (size_t i = 0; i < spec->n_files; i++) {
+		free(spec->files[i].id);
+		free(spec->files[i].filename);
+	}
+	free(spec->files);
+	free(spec->name);
+	free(spec);
+	return NULL;
+}
+
+bool spec_name_valid(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n < 1 || n > SPEC_NAME_MAX || !isalnum((unsigned char)name[0]))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)name[i]) && !strchr("_-.", name[i]))
+			return false;
+	return true;
+}
+
+struct spec_file *spec_file_find(const struct vm_spec *spec, const char *id)
+{
+	for (size_t i = 0; i < spec->n_files; i++)
+		if (strcmp(spec->files[i].id, id) == 0)
+			return &spec->files[i];
+	return NULL;
+}
