@@ -45,7 +45,11 @@ enum link_type {
 	LINK_RESET = 3,
 	/* Stop all cores and exit with status 0 after the reply. No payload. */
 	LINK_STOP = 4,
-	/* Reply body: records of string key, u8 kind (enum link_value), u64 or string; see monitor/telemetry.h */
+	/*
+	 * Payload: u32 first record wanted. Reply body: u32 first record that did not
+	 * fit (0: none left), then records of string key, u8 kind (enum link_value),
+	 * u64 or string. Keys: monitor/telemetry.h.
+	 */
 	LINK_TELEMETRY = 5,
 	/* Descriptor: the write end that gets the last 64 KiB of console output and then all that follows. No payload. */
 	LINK_CONSOLE = 6,
