@@ -88,6 +88,14 @@ struct hvm_info_tag { /* 88 bytes */
 	uint8_t reserved[7]; /* 0 */
 };
 
+/* --- CPUID: hvmd says that it is there ------------------------------------------------------------------- */
+#define HVM_CPUID_SIGNATURE 0x40000000u /* eax: HVM_CPUID_ABI; ebx, ecx and edx: HVM_CPUID_NAME each */
+#define HVM_CPUID_NAME      0x646D7668u /* "hvmd" */
+#define HVM_CPUID_ABI       0x40000001u /* eax: HVM_PORT; ebx: 0; ecx: HVM_CPUID_ROLE_...; edx: HVM_ABI_VERSION */
+#define HVM_CPUID_ROLE_ROS  1u
+#define HVM_CPUID_ROLE_HRT  2u
+#define HVM_ABI_VERSION     1u
+
 /* --- State of each HRT core at its first instruction ------------------------------------------------------
  *
  * 64-bit mode, paging on, interrupts off, all cores at the same address:
