@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spec/rules.h"
+
 struct vm_spec *vm_spec_free(struct vm_spec *spec)
 {
 	if (!spec)
@@ -32,10 +34,29 @@ bool spec_name_valid(const char *name)
 	return true;
 }
 
+bool spec_text_valid(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	return true;
+}
+
 struct spec_file *spec_file_find(const struct vm_spec *spec, const char *id)
 {
 	for (size_t i = 0; i < spec->n_files; i++)
 		if (strcmp(spec->files[i].id, id) == 0)
 			return &spec->files[i];
 	return NULL;
+}
+
+int spec_check(const struct vm_spec *spec, struct error *e)
+{
+	for (size_t i = 0; i < n_spec_rules; i++) {
+		int r = spec_rules[i].check(spec, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
