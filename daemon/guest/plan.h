@@ -28,8 +28,14 @@ struct error;
 struct hrt_image;
 struct vm_spec;
 
-#define PLAN_REGIONS_MAX 64
+#define PLAN_REGIONS_MAX 96 /* HRT_SEGMENTS_MAX segments, the gaps between them, and a dozen of ours */
 #define PLAN_NAME_MAX    24
+/*
+ * The most that boot page tables map, 64 TiB: 128 rows of a PML4, of which
+ * either half has 256, and a physical address that every 64-bit processor with
+ * nested paging can be given.
+ */
+#define PLAN_MAP_MAX     (1ull << 46)
 
 enum plan_access {
 	PLAN_ROS = 1,      /* the ROS VM has it */
@@ -67,18 +73,21 @@ struct plan {
 
 	uint64_t comm_page;   /* GPA */
 	uint64_t flags;       /* granule as granted: exactly one HVM_FLAG_MAP_... bit */
-	uint64_t map_bytes;   /* GPA [0, map_bytes) is mapped at gva_offset */
+	uint64_t map_bytes;   /* GPA [0, map_bytes) is mapped at gva_offset: whole pages of the granule */
 	uint64_t gva_offset;
 	uint64_t entry_gva;
 	uint8_t int_vector;
 };
 
 /*
- * Plans the boot of an HRT. spec is hybrid. Returns 0, or a sentence with
+ * Plans the boot of an HRT. spec is hybrid. `gigabyte_pages`: the HRT's CPUID
+ * will offer 1 GiB pages (0x80000001, EDX bit 26); without them an image that
+ * asks for the 1 GiB granule is granted 2 MiB. Returns 0, or a sentence with
  * -ENOEXEC (the image asks for something that cannot be) or -EADDRINUSE (two
- * regions want the same memory; both are named), or -EOPNOTSUPP.
+ * regions want the same memory; both are named).
  */
-int plan_hrt(const struct vm_spec *spec, const struct hrt_image *image, struct plan *ret, struct error *e);
+int plan_hrt(const struct vm_spec *spec, const struct hrt_image *image, bool gigabyte_pages, struct plan *ret,
+	struct error *e);
 
 /* The region that holds this GPA, or NULL. */
 const struct plan_region *plan_find(const struct plan *plan, uint64_t gpa);
