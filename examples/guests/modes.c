@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * modes.c - what the command line can ask for instead of the checks
+ *
+ * Most modes are ways to misbehave: a monitor has to get along with each. They
+ * begin when all cores have said hello.
+ */
+#include "console.h"
+#include "cpu.h"
+#include "guest.h"
+
+/*
+ * Where mode=reset counts boots: in the ROS's memory, which no HRT reset puts
+ * back. The ROS of such a VM is parked, so that nobody else uses it.
+ */
+#define BOOT_COUNTER_GPA 0x1000
+
+_Noreturn void park(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+static void spin(struct core *core)
+{
+	say(core, "spins");
+	for (;;)
+		cpu_pause();
+}
+
+static void stay_parked(struct core *core)
+{
+	say(core, "parks");
+	park();
+}
+
+static void count(struct core *core)
+{
+	uint64_t step = core->info.hrt->cpu_freq_khz * 100; /* a tenth of a second */
+	uint64_t next = read_tsc() + step;
+	volatile uint64_t counter = 0;
+
+	say(core, "counts");
+	for (;;) {
+		counter++;
+		if (read_tsc() < next)
+			continue;
+		next += step;
+		out32(HVM_PORT_HEARTBEAT, (uint32_t)counter);
+	}
+}
+
+static void triple_fault(struct core *core)
+{
+	say(core, "an exception without an IDT comes now");
+	write_idtr((struct table_register){0});
+	__asm__ volatile("ud2");
+}
+
+static void touch_unmapped(struct core *core)
+{
+	const struct hvm_info_tag *hrt = core->info.hrt;
+	uint64_t gva = hrt->gva_offset + hrt->max_mem_mapped;
+
+	say(core, "a read of 0x%lx, which is not mapped, comes now", gva);
+	(void)*(volatile uint8_t *)gva;
+}
+
+static void undefined(struct core *core)
+{
+	say(core, "ud2 comes now");
+	__asm__ volatile("ud2");
+}
+
+/* KVM on a host without VMX or SVM interprets us, and does not know popcnt [spec 11.9]. */
+static void unknown_to_emulators(struct core *core)
+{
+	uint64_t bits;
+
+	say(core, "popcnt comes now");
+	__asm__ volatile("popcnt %1, %0" : "=r"(bits) : "r"(0xFFull) : "cc");
+	say(core, "popcnt worked: this processor is no emulator (%lu)", bits);
+}
+
+/* A software KVM restarts this instruction for ever; a stock one answers with some error. */
+static void raw_vmcall(struct core *core)
+{
+	uint64_t rax = HVM_HYPERCALL;
+
+	say(core, "vmcall comes now");
+	__asm__ volatile("vmcall" : "+a"(rax) : "b"(HVM_MARKER), "c"(HVM_REQ_NULL) : "memory");
+	say(core, "vmcall answered 0x%lx", rax);
+}
+
+static void spoil(void)
+{
+	for (uint64_t i = 0; i < PATTERN_WORDS; i += 64)
+		data_pattern[i] = 0;
+	for (uint8_t *p = image_data_end; p < image_end; p += PAGE_SIZE)
+		*p = 0xAA;
+}
+
+static void reset_once(struct core *core)
+{
+	volatile uint64_t *boots = (volatile uint64_t *)(core->info.hrt->gva_offset + BOOT_COUNTER_GPA);
+	uint64_t answer;
+
+	++*boots;
+	say(core, "boot %lu", *boots);
+	check_image(core);
+	say(core, "%u promises kept, %u broken", core->kept, core->broken);
+	if (*boots > 1)
+		return;
+	spoil();
+	say(core, "data and bss are spoilt; asking for a reset");
+	answer = hypercall_request(HVM_REQ_RESET_HRT);
+	if (answer)
+		say(core, "FAIL the reset was refused: 0x%lx", answer);
+}
+
+static void dirty(struct core *core)
+{
+	const char *value = info_option(&core->info, "pages=");
+	uint64_t wanted = value ? option_number(value) : 1, done = 0;
+	uint64_t offset = core->info.hrt->gva_offset;
+	uint64_t page = ((uint64_t)image_end - offset + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+
+	for (; done < wanted && page < core->layout.stacks; page += PAGE_SIZE, done++)
+		*(volatile uint64_t *)(offset + page) = page;
+	say(core, "dirtied %lu of %lu pages", done, wanted);
+}
+
+static const struct mode {
+	const char *word;
+	void (*run)(struct core *core);
+	enum { ALL_CORES, CORE_0, ONE_CORE } who; /* ONE_CORE: core=N, or the last */
+} modes[] = {
+	{"park", stay_parked, ALL_CORES},
+	{"spin", spin, ALL_CORES},
+	{"count", count, ALL_CORES},
+	{"triple", triple_fault, ONE_CORE},
+	{"unmapped", touch_unmapped, ONE_CORE},
+	{"ud", undefined, ONE_CORE},
+	{"emulation", unknown_to_emulators, ONE_CORE},
+	{"vmcall", raw_vmcall, ONE_CORE},
+	{"reset", reset_once, CORE_0},
+	{"dirty", dirty, CORE_0},
+};
+
+static bool concerns(const struct mode *mode, const struct core *core)
+{
+	const struct hvm_info_tag *hrt = core->info.hrt;
+	const char *value = info_option(&core->info, "core=");
+	uint64_t last = hrt->total_num_apics - hrt->first_hrt_apic_id - 1;
+
+	switch (mode->who) {
+	case ALL_CORES:
+		return true;
+	case CORE_0:
+		return core->number == 0;
+	case ONE_CORE:
+		return core->number == (value ? option_number(value) : last);
+	}
+	return false;
+}
+
+static const struct mode *mode_find(const char *value)
+{
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (option_is(value, modes[i].word))
+			return &modes[i];
+	return NULL;
+}
+
+void run_mode(struct core *core)
+{
+	const char *value = info_option(&core->info, "mode=");
+	const struct mode *mode;
+
+	if (!value || option_is(value, "check"))
+		return;
+	mode = mode_find(value);
+	gate_pass_turn(core);
+	gate_wait_all(core);
+	if (!mode && core->number == 0)
+		say(core, "FAIL no such mode: %s", value);
+	if (mode && concerns(mode, core))
+		mode->run(core);
+	park();
+}
