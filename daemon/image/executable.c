@@ -1,0 +1,159 @@
+/*
+ * executable.c - see executable.h
+ *
+ * libelf reads the structures; what it leaves to its caller is here: which
+ * files are ours, and that what a program header points at exists.
+ */
+#include "image/executable.h"
+
+#include <errno.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/cursor.h"
+#include "base/error.h"
+
+/* Where ELF64 has what is looked at before libelf sees the file: gABI 4.1, "ELF Header" */
+#define EHDR_SIZE      64
+#define EHDR_E_SHOFF   0x28
+#define EHDR_E_SHNUM   0x3C
+
+struct executable {
+	Elf *elf;
+	GElf_Ehdr header;
+	uint64_t size; /* of the file */
+	size_t n_headers;
+};
+
+static uint64_t field(const uint8_t *data, unsigned offset, unsigned bytes)
+{
+	struct cursor c = cursor_init(data + offset, bytes);
+
+	return cursor_uint(&c, bytes);
+}
+
+/* What has to hold before libelf may see the file. */
+static int check_identity(const uint8_t *data, uint64_t size, struct error *e)
+{
+	if (size < EHDR_SIZE)
+		return error_set(e, -ENOEXEC, "the file has %llu bytes; an ELF64 header alone has %u",
+			(unsigned long long)size, EHDR_SIZE);
+	if (memcmp(data, ELFMAG, SELFMAG) != 0)
+		return error_set(e, -ENOEXEC,
+			"the file begins with %02x %02x %02x %02x; an HRT is an ELF file and begins with 7f 45 4c 46",
+			data[0], data[1], data[2], data[3]);
+	if (data[EI_CLASS] != ELFCLASS64)
+		return error_set(e, -ENOEXEC, "ELF class (byte %d) is %u; an HRT is ELF64, class %d", EI_CLASS,
+			data[EI_CLASS], ELFCLASS64);
+	if (data[EI_DATA] != ELFDATA2LSB)
+		return error_set(e, -ENOEXEC, "ELF data encoding (byte %d) is %u; an HRT is little endian, %d",
+			EI_DATA, data[EI_DATA], ELFDATA2LSB);
+	/*
+	 * A section table without a count keeps the count, 32 bits of it, in its
+	 * first entry (gABI, e_shnum). libelf believes it and allocates that many
+	 * sections before it looks whether the file can hold them.
+	 */
+	if (field(data, EHDR_E_SHOFF, 8) != 0 && field(data, EHDR_E_SHNUM, 2) == 0)
+		return error_set(e, -ENOEXEC,
+			"the ELF header has a section table (e_shoff 0x%llx) of 0 sections (e_shnum); at least 1 would be right",
+			(unsigned long long)field(data, EHDR_E_SHOFF, 8));
+	return 0;
+}
+
+static int check_kind(const GElf_Ehdr *header, struct error *e)
+{
+	if (header->e_machine != EM_X86_64)
+		return error_set(e, -ENOEXEC, "ELF machine (e_machine) is %u; hvmd runs x86-64, %u", header->e_machine,
+			EM_X86_64);
+	if (header->e_type == ET_DYN)
+		return error_set(e, -ENOEXEC,
+			"the ELF file is position independent (e_type %u); relocatable HRTs are not supported: "
+			"link it with -no-pie, for e_type %u",
+			ET_DYN, ET_EXEC);
+	if (header->e_type != ET_EXEC)
+		return error_set(e, -ENOEXEC, "ELF type (e_type) is %u; an HRT is an executable, %u", header->e_type,
+			ET_EXEC);
+	return 0;
+}
+
+int executable_open(const void *data, uint64_t size, struct executable **ret, struct error *e)
+{
+	_cleanup_(executable_freep) struct executable *x = NULL;
+	int r;
+
+	r = check_identity(data, size, e);
+	if (r < 0)
+		return r;
+	if (elf_version(EV_CURRENT) == EV_NONE)
+		return error_set(e, -ENOEXEC, "libelf: %s", elf_errmsg(-1));
+	x = calloc(1, sizeof(*x));
+	if (!x)
+		return error_set(e, -ENOMEM, "no memory to read the ELF file");
+	x->size = size;
+	/* libelf takes a writable pointer for images that are updated; we never ask it to. */
+	x->elf = elf_memory((char *)(uintptr_t)data, size);
+	if (!x->elf || !gelf_getehdr(x->elf, &x->header))
+		return error_set(e, -ENOEXEC, "the ELF header does not fit the file of %llu bytes: %s",
+			(unsigned long long)size, elf_errmsg(-1));
+	r = check_kind(&x->header, e);
+	if (r < 0)
+		return r;
+	if (elf_getphdrnum(x->elf, &x->n_headers) < 0)
+		return error_set(e, -ENOEXEC, "the ELF program headers cannot be read: %s", elf_errmsg(-1));
+	*ret = take_ptr(x);
+	return 0;
+}
+
+struct executable *executable_free(struct executable *x)
+{
+	if (!x)
+		return NULL;
+	elf_end(x->elf);
+	free(x);
+	return NULL;
+}
+
+uint64_t executable_entry(const struct executable *x)
+{
+	return x->header.e_entry;
+}
+
+static int check_segment(const struct executable *x, const struct executable_segment *s, struct error *e)
+{
+	if (s->file_size > s->memory_size)
+		return error_set(e, -ENOEXEC,
+			"program header %u has 0x%llx bytes in the file (p_filesz) and only 0x%llx in memory (p_memsz)",
+			s->index, (unsigned long long)s->file_size, (unsigned long long)s->memory_size);
+	if (!range_within(s->offset, s->file_size, x->size))
+		return error_set(e, -ENOEXEC,
+			"program header %u wants 0x%llx bytes at offset 0x%llx; the file has only 0x%llx bytes", s->index,
+			(unsigned long long)s->file_size, (unsigned long long)s->offset, (unsigned long long)x->size);
+	return 0;
+}
+
+int executable_next(const struct executable *x, unsigned *position, struct executable_segment *ret, struct error *e)
+{
+	GElf_Phdr p;
+
+	for (; *position < x->n_headers; ++*position) {
+		if (!gelf_getphdr(x->elf, (int)*position, &p))
+			return error_set(e, -ENOEXEC, "program header %u does not lie within the file of 0x%llx bytes: %s",
+				*position, (unsigned long long)x->size, elf_errmsg(-1));
+		if (p.p_type != PT_LOAD || (p.p_memsz == 0 && p.p_filesz == 0))
+			continue;
+		*ret = (struct executable_segment){
+			.index = (*position)++,
+			.offset = p.p_offset,
+			.file_size = p.p_filesz,
+			.virtual_address = p.p_vaddr,
+			.physical_address = p.p_paddr,
+			.memory_size = p.p_memsz,
+			.executable = (p.p_flags & PF_X) != 0,
+		};
+		return check_segment(x, ret, e) < 0 ? -ENOEXEC : 1;
+	}
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* executable.h - the ELF side of an image: its header and its program headers (the only user of libelf) */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+struct error;
+
+/* PT_LOAD of the System V ABI (gABI 4.1, "Program Header"); addresses as the file has them. */
+struct executable_segment {
+	unsigned index; /* of the program header */
+	uint64_t offset;
+	uint64_t file_size;
+	uint64_t virtual_address;
+	uint64_t physical_address;
+	uint64_t memory_size; /* > 0, >= file_size */
+	int executable;
+};
+
+struct executable; /* borrows the bytes it was opened on */
+
+/*
+ * Opens a statically linked ELF64 executable for x86-64. Returns 0, or -ENOEXEC
+ * with a sentence. The bytes stay as they are, and stay in place until
+ * executable_free().
+ */
+int executable_open(const void *data, uint64_t size, struct executable **ret, struct error *e);
+struct executable *executable_free(struct executable *x);
+DEFINE_CLEANUP(struct executable *, executable_free);
+
+/* e_entry */
+uint64_t executable_entry(const struct executable *x);
+
+/*
+ * The next PT_LOAD that has memory, from program header *position on; start
+ * with 0. Returns 1, 0 when there is none left, or -ENOEXEC with a sentence
+ * where its bytes do not lie within the file.
+ */
+int executable_next(const struct executable *x, unsigned *position, struct executable_segment *ret, struct error *e);
