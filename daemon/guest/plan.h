@@ -32,8 +32,7 @@ struct vm_spec;
 #define PLAN_NAME_MAX    24
 /*
  * The most that boot page tables map, 64 TiB: 128 rows of a PML4, of which
- * either half has 256, and a physical address that every 64-bit processor with
- * nested paging can be given.
+ * either half has 256. An image that asks for more is told that it got this.
  */
 #define PLAN_MAP_MAX     (1ull << 46)
 

@@ -1,0 +1,140 @@
+/*
+ * paging.c - see paging.h
+ *
+ * Boot tables are the single mapping of GPA [0, map_bytes) at gva_offset. They
+ * stand in one run of memory, level by level, and each level's entries are
+ * consecutive across its pages, so that a level is filled in one sweep:
+ *
+ *	PML4 | PDPT PDPT ... | PD PD PD ... | PT PT PT PT ...
+ */
+#include "guest/paging.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "abi/hrt.h"
+#include "abi/x86.h"
+#include "base/checked.h"
+#include "guest/memory.h"
+#include "guest/plan.h"
+
+#define ENTRIES 512u /* in a table; SDM volume 3A, 4.5 */
+
+/* Bytes that one entry maps, from the PML4 (0) down to the PT (3). */
+static const uint64_t reach[] = {512 * GiB, 1 * GiB, 2 * MiB, 4 * KiB};
+
+/* The level whose entries are leaves. */
+static unsigned leaf_level(uint64_t flags)
+{
+	switch (flags) {
+	case HVM_FLAG_MAP_1GB:
+		return 1;
+	case HVM_FLAG_MAP_2MB:
+		return 2;
+	default:
+		assert(flags == HVM_FLAG_MAP_4KB);
+		return 3;
+	}
+}
+
+/* Pages of tables at a level, 1 or deeper; a PML4 is always one. */
+static uint64_t level_pages(uint64_t map_bytes, unsigned level)
+{
+	return div_up(div_up(map_bytes, reach[level]), ENTRIES);
+}
+
+uint64_t paging_table_pages(uint64_t map_bytes, uint64_t flags)
+{
+	uint64_t pages = 1;
+
+	for (unsigned level = 1; level <= leaf_level(flags); level++)
+		pages += level_pages(map_bytes, level);
+	return pages;
+}
+
+/* Writes entries that point at `first`, first + step, ... */
+static void fill(uint64_t *table, uint64_t n, uint64_t first, uint64_t step, uint64_t bits)
+{
+	for (uint64_t i = 0; i < n; i++)
+		table[i] = (first + i * step) | bits;
+}
+
+void paging_write(const struct plan *plan, struct memory *memory)
+{
+	uint64_t *table = memory_at(memory, plan->page_tables, plan->page_table_pages * PAGE_SIZE);
+	unsigned leaf = leaf_level(plan->flags);
+	uint64_t next = plan->page_tables + PAGE_SIZE; /* GPA of the level below the one being filled */
+
+	assert(table);
+	fill(table + (plan->gva_offset / reach[0]) % ENTRIES, level_pages(plan->map_bytes, 1), next, PAGE_SIZE,
+		PTE_PRESENT | PTE_WRITABLE);
+	table += ENTRIES;
+	for (unsigned level = 1; level < leaf; level++) {
+		next += level_pages(plan->map_bytes, level) * PAGE_SIZE;
+		fill(table, level_pages(plan->map_bytes, level + 1), next, PAGE_SIZE, PTE_PRESENT | PTE_WRITABLE);
+		table += level_pages(plan->map_bytes, level) * ENTRIES;
+	}
+	fill(table, plan->map_bytes / reach[leaf], 0, reach[leaf],
+		PTE_PRESENT | PTE_WRITABLE | (leaf == 3 ? 0 : PTE_LARGE));
+}
+
+static bool canonical(uint64_t gva)
+{
+	return (uint64_t)((int64_t)(gva << 16) >> 16) == gva;
+}
+
+/* One entry, read once: the guest may be changing it. */
+static bool read_entry(const struct memory *memory, uint64_t table, unsigned index, uint64_t *ret)
+{
+	const uint64_t *entry = memory_at(memory, table + index * sizeof(uint64_t), sizeof(uint64_t));
+
+	if (!entry)
+		return false;
+	*ret = __atomic_load_n(entry, __ATOMIC_RELAXED);
+	return true;
+}
+
+int paging_walk(const struct memory *memory, uint64_t cr3, uint64_t gva, uint64_t *ret_gpa)
+{
+	uint64_t table = cr3 & PTE_ADDRESS, entry;
+
+	if (!canonical(gva))
+		return -EFAULT;
+	for (unsigned level = 0;; level++) {
+		bool leaf;
+
+		if (!read_entry(memory, table, (unsigned)(gva / reach[level] % ENTRIES), &entry) || !(entry & PTE_PRESENT))
+			return -EFAULT;
+		leaf = level == 3 || entry & PTE_LARGE;
+		if (leaf && level == 0) /* no such page: the bit is reserved there */
+			return -EFAULT;
+		if (leaf) {
+			*ret_gpa = (entry & PTE_ADDRESS & ~(reach[level] - 1)) | (gva & (reach[level] - 1));
+			return 0;
+		}
+		table = entry & PTE_ADDRESS;
+	}
+}
+
+int paging_read(const struct memory *memory, uint64_t cr3, uint64_t gva, void *data, uint64_t size)
+{
+	uint8_t *to = data;
+	uint64_t gpa, n;
+	const void *from;
+
+	if (size && size - 1 > UINT64_MAX - gva)
+		return -EFAULT;
+	for (; size; gva += n, to += n, size -= n) {
+		n = PAGE_SIZE - gva % PAGE_SIZE;
+		n = size < n ? size : n;
+		if (paging_walk(memory, cr3, gva, &gpa) < 0)
+			return -EFAULT;
+		from = memory_at(memory, gpa, n);
+		if (!from)
+			return -EFAULT;
+		memcpy(to, from, n);
+	}
+	return 0;
+}
