@@ -48,6 +48,7 @@ unlinked()
 {
 	program=$1
 	shift
+	[ -x "$top_builddir/$program" ] || { echo "there is no $program in $top_builddir"; return; }
 	needed=$(LC_ALL=C readelf -d "$top_builddir/$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 	for name; do
 		case $needed in *"$name"*) echo "$program is linked with $name" ;; esac
