@@ -63,3 +63,15 @@ void diagnostics_add(struct diagnostics *d, unsigned line, const char *path, enu
 	item.path = strdup(path);
 	keep(d, item);
 }
+
+void diagnostics_sort(struct diagnostics *d)
+{
+	for (size_t i = 1; i < d->n; i++) {
+		struct diagnostic item = d->items[i];
+		size_t at = i;
+
+		for (; at > 0 && d->items[at - 1].line > item.line; at--)
+			d->items[at] = d->items[at - 1];
+		d->items[at] = item;
+	}
+}

@@ -35,3 +35,6 @@ void diagnostics_fini(struct diagnostics *d);
 /* Adds one; past DIAGNOSTICS_MAX it is counted but not kept. */
 void diagnostics_add(struct diagnostics *d, unsigned line, const char *path, enum severity severity,
 	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Orders them by line, as a person reads; those of one line stay in their order. */
+void diagnostics_sort(struct diagnostics *d);

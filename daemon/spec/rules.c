@@ -76,11 +76,10 @@ static int check_ros_cores(const struct vm_spec *spec, struct error *e)
 	if (!spec->hybrid || spec->cores < 2) /* check_cores_for_both() says it */
 		return 0;
 	if (spec->ros_cores < 1)
-		return error_set(e, -EBADMSG, "ros cores: 0; the ROS boots on core 0, so give it 1 to %" PRIu32,
-			spec->cores - 1);
+		return error_set(e, -EBADMSG, "ros cores: 0; the ROS boots on core 0, so give it at least 1");
 	if (spec->ros_cores >= spec->cores)
 		return error_set(e, -EBADMSG,
-			"ros cores: %" PRIu32 " of %" PRIu32 " cores leave none for the HRT; give the ROS 1 to %" PRIu32,
+			"ros cores: %" PRIu32 " of %" PRIu32 " cores leave none for the HRT; give the ROS %" PRIu32 " at most",
 			spec->ros_cores, spec->cores, spec->cores - 1);
 	return 0;
 }

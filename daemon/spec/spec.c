@@ -45,7 +45,7 @@ bool spec_text_valid(const char *text)
 struct spec_file *spec_file_find(const struct vm_spec *spec, const char *id)
 {
 	for (size_t i = 0; i < spec->n_files; i++)
-		if (strcmp(spec->files[i].id, id) == 0)
+		if (spec->files[i].id && strcmp(spec->files[i].id, id) == 0)
 			return &spec->files[i];
 	return NULL;
 }

@@ -92,13 +92,13 @@ Test(spec, refuses_a_hybrid_of_one_core)
 Test(spec, refuses_a_ros_without_cores)
 {
 	spec->ros_cores = 0;
-	cr_refuses("ros cores: 0; the ROS boots on core 0, so give it 1 to 3");
+	cr_refuses("ros cores: 0; the ROS boots on core 0, so give it at least 1");
 }
 
 Test(spec, refuses_a_ros_with_all_cores)
 {
 	spec->ros_cores = 4;
-	cr_refuses("ros cores: 4 of 4 cores leave none for the HRT; give the ROS 1 to 3");
+	cr_refuses("ros cores: 4 of 4 cores leave none for the HRT; give the ROS 3 at most");
 }
 
 Test(spec, refuses_a_ros_with_all_memory)
@@ -288,7 +288,7 @@ Test(wire, refuses_a_definition_that_breaks_a_rule)
 	spec->ros_cores = 4;
 	b = encoded();
 	cr_assert(eq(int, decode(&b, b.size, &copy), -EBADMSG));
-	cr_assert_str_eq(e.text, "a definition on the link: ros cores: 4 of 4 cores leave none for the HRT; give the ROS 1 to 3");
+	cr_assert_str_eq(e.text, "a definition on the link: ros cores: 4 of 4 cores leave none for the HRT; give the ROS 3 at most");
 	buffer_fini(&b);
 }
 
