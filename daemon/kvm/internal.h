@@ -1,0 +1,47 @@
+/* internal.h - what the files of kvm/ share */
+#pragma once
+
+#include <linux/kvm.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kvm/kvm.h"
+
+struct kvm_stats {
+	int fd;             /* -1: KVM has none */
+	uint32_t n;         /* statistics */
+	uint32_t name_size; /* bytes of a name, with its NUL */
+	uint32_t data_offset;
+	uint8_t *descriptors; /* owned; n * (sizeof(struct kvm_stats_desc) + name_size) bytes */
+};
+
+#define CPUID_ENTRIES_MAX 256
+
+struct kvm_machine {
+	int fd;
+	struct kvm_stats stats;
+	uint32_t n_slots;
+	size_t run_size;           /* bytes of a vCPU's run area */
+	struct kvm_cpuid2 *cpuid;  /* owned: what KVM supports, room for CPUID_ENTRIES_MAX */
+};
+
+struct kvm_vcpu {
+	int fd;
+	struct kvm_stats stats;
+	struct kvm_run *run;
+	size_t run_size;
+	struct vcpu_registers registers; /* copied at each exit */
+	struct kvm_sregs reset_sregs;    /* as KVM made the vCPU: the APIC base is taken from here */
+	struct kvm_lapic_state reset_lapic;
+};
+
+/* ioctl() that retries on EINTR; 0 or a positive answer, or a negative errno. */
+int kvm_ioctl(int fd, unsigned long request, unsigned long argument);
+
+/* The CPUID table of one vCPU from what KVM supports; room for CPUID_ENTRIES_MAX entries in *ret. */
+void kvm_cpuid_build(const struct kvm_cpuid2 *supported, const struct vcpu_topology *topology, struct kvm_cpuid2 *ret);
+
+/* Opens the statistics of a machine or vCPU; leaves fd -1 where there are none. */
+void kvm_stats_init(struct kvm_stats *stats, int fd);
+void kvm_stats_fini(struct kvm_stats *stats);
+void kvm_stats_each(const struct kvm_stats *stats, kvm_stat_fn fn, void *data);

@@ -1,0 +1,155 @@
+/*
+ * kvm.h - KVM, one wrapper for each thing we ask of it
+ *
+ * The only folder that knows <linux/kvm.h>; above it there are machines, vCPUs
+ * and exits in our own words. Section numbers are those of the kernel's
+ * Documentation/virt/kvm/api.rst. Functions return 0 or a negative errno with a
+ * sentence that names the ioctl.
+ *
+ * Order matters for speed: with all memory mapped first and the split interrupt
+ * controller after it, no call here takes more than a fraction of a millisecond;
+ * other orders wait for an SRCU grace period (7 to 20 ms).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+struct boot_registers;
+struct error;
+
+/* --- The system: borrows an open /dev/kvm ---------------------------------------------------------------- */
+
+/* Whether this KVM has the API version and every capability we need; -ENODEV names what is missing. */
+int kvm_check(int kvm_fd, struct error *e);
+
+/* --- A machine: guest memory and an interrupt fabric -------------------------------------------------------- */
+
+struct kvm_machine;
+
+/*
+ * A machine without memory and vCPUs. Its first vCPU will be `boot_cpu`, which
+ * gets the BSP flag. Borrows kvm_fd for its life.
+ */
+int kvm_machine_new(int kvm_fd, uint32_t boot_cpu, struct kvm_machine **ret, struct error *e);
+
+/* Closes the machine; its vCPUs are freed before. Takes NULL; returns NULL. */
+struct kvm_machine *kvm_machine_free(struct kvm_machine *machine);
+DEFINE_CLEANUP(struct kvm_machine *, kvm_machine_free);
+
+/* Maps [gpa, gpa + size) to host memory, which stays until the machine is freed. All in pages. */
+int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, void *host, struct error *e);
+
+/* After the memory, before the vCPUs: LAPICs in the kernel, everything else ours (KVM_CAP_SPLIT_IRQCHIP, 7.5). */
+int kvm_machine_add_irqchip(struct kvm_machine *machine, struct error *e);
+
+/* --- A vCPU --------------------------------------------------------------------------------------------------- */
+
+struct kvm_vcpu;
+
+/* What a vCPU is told about itself through CPUID; see kvm/cpuid.c. */
+struct vcpu_topology {
+	uint32_t id;      /* APIC id */
+	uint32_t n_cores; /* of the whole VM; APIC ids are below it */
+	uint32_t role;    /* HVM_CPUID_ROLE_... */
+};
+
+int kvm_vcpu_new(struct kvm_machine *machine, const struct vcpu_topology *topology, struct kvm_vcpu **ret,
+	struct error *e);
+struct kvm_vcpu *kvm_vcpu_free(struct kvm_vcpu *vcpu);
+DEFINE_CLEANUP(struct kvm_vcpu *, kvm_vcpu_free);
+
+/* The vCPU's TSC frequency in kHz (KVM_GET_TSC_KHZ, 4.56); 0 where KVM does not say. */
+uint64_t kvm_vcpu_tsc_khz(struct kvm_vcpu *vcpu);
+
+/*
+ * Loads a whole boot state: registers as given, and everything else (FPU, MSRs,
+ * debug registers, LAPIC, pending events) as after power-on; runnable at once.
+ * From any thread while nobody is in kvm_vcpu_run().
+ */
+int kvm_vcpu_boot(struct kvm_vcpu *vcpu, const struct boot_registers *registers, struct error *e);
+
+struct vcpu_registers {
+	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t rip, rflags;
+};
+
+enum vcpu_exit_kind {
+	VCPU_EXIT_INTERRUPTED, /* a signal, or kvm_vcpu_kick() */
+	VCPU_EXIT_IO,
+	VCPU_EXIT_MMIO,
+	VCPU_EXIT_HLT,
+	VCPU_EXIT_SHUTDOWN,       /* triple fault */
+	VCPU_EXIT_EMULATION,      /* an instruction KVM cannot emulate */
+	VCPU_EXIT_FAIL_ENTRY,     /* the processor refused the guest state */
+	VCPU_EXIT_OTHER,
+	N_VCPU_EXIT_KINDS,
+};
+
+/* "interrupted", "io", "mmio", ... */
+const char *vcpu_exit_kind_to_string(enum vcpu_exit_kind kind);
+
+struct vcpu_exit {
+	enum vcpu_exit_kind kind;
+	uint32_t code; /* KVM's number for the exit, or its reason for VCPU_EXIT_FAIL_ENTRY */
+	union {
+		struct {
+			uint16_t port;
+			uint8_t size;  /* bytes: 1, 2, 4 */
+			bool in;       /* the guest reads; fill `data` */
+			uint32_t count; /* repetitions of `size` bytes */
+			uint8_t *data; /* count * size bytes, valid until the next run */
+		} io;
+		struct {
+			uint64_t gpa;
+			uint32_t size; /* bytes, up to 8 */
+			bool write;
+			uint8_t *data;
+		} mmio;
+		struct {
+			uint8_t bytes[15]; /* of the instruction */
+			uint8_t n_bytes;   /* 0 where KVM does not say */
+		} emulation;
+	};
+};
+
+/*
+ * Runs the guest until something happens that is ours to handle. Returns 0, or a
+ * negative errno when KVM itself fails (the host's fault: -ENOMEM, -EFAULT).
+ */
+int kvm_vcpu_run(struct kvm_vcpu *vcpu, struct vcpu_exit *ret);
+
+/*
+ * Finishes an access that the last exit left half done (11.5 of the HVM
+ * specification), without running the guest. Before registers are read or
+ * written for any purpose but answering a hypercall.
+ */
+void kvm_vcpu_complete(struct kvm_vcpu *vcpu);
+
+/*
+ * From any thread: the run in progress, or the next one, returns at once with
+ * VCPU_EXIT_INTERRUPTED, until kvm_vcpu_unkick(). The caller also sends the
+ * thread a signal that interrupts system calls.
+ */
+void kvm_vcpu_kick(struct kvm_vcpu *vcpu);
+void kvm_vcpu_unkick(struct kvm_vcpu *vcpu);
+
+/* General registers at the last exit. On the vCPU's thread, or while it is parked. */
+const struct vcpu_registers *kvm_vcpu_registers(struct kvm_vcpu *vcpu);
+
+/* The rax that the guest finds at its next instruction. */
+void kvm_vcpu_set_rax(struct kvm_vcpu *vcpu, uint64_t rax);
+
+/* CR2 and CR3 now; zeros where KVM does not answer. */
+void kvm_vcpu_fault_registers(struct kvm_vcpu *vcpu, uint64_t *ret_cr2, uint64_t *ret_cr3);
+
+/* --- Statistics (KVM_GET_STATS_FD, 4.133): read without stopping a core ------------------------------------------ */
+
+typedef void (*kvm_stat_fn)(void *data, const char *name, uint64_t value);
+
+/* Calls fn for every single-valued statistic, always in the same order. Nothing where KVM has none. */
+void kvm_machine_stats(struct kvm_machine *machine, kvm_stat_fn fn, void *data);
+void kvm_vcpu_stats(struct kvm_vcpu *vcpu, kvm_stat_fn fn, void *data);

@@ -1,0 +1,353 @@
+/* vcpu.c - a vCPU: making it, giving it a boot state, running it; see kvm.h */
+#include "kvm/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "abi/x86.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "guest/boot.h"
+
+/* Our registers are KVM's, so that an exit costs one copy. */
+assert_size(struct vcpu_registers, sizeof(struct kvm_regs));
+assert_offset(struct vcpu_registers, rsp, offsetof(struct kvm_regs, rsp));
+assert_offset(struct vcpu_registers, rip, offsetof(struct kvm_regs, rip));
+assert_offset(struct vcpu_registers, rflags, offsetof(struct kvm_regs, rflags));
+
+/* MSRs that a boot sets: all as after power-on (SDM volume 3A, table 10-1; volume 4, table 2-2). */
+static const struct {
+	uint32_t index;
+	uint64_t value;
+} boot_msrs[] = {
+	{0x174, 0},                   /* IA32_SYSENTER_CS */
+	{0x175, 0},                   /* IA32_SYSENTER_ESP */
+	{0x176, 0},                   /* IA32_SYSENTER_EIP */
+	{0x277, 0x0007040600070406},  /* IA32_PAT */
+	{0xC0000081, 0},              /* IA32_STAR */
+	{0xC0000082, 0},              /* IA32_LSTAR */
+	{0xC0000083, 0},              /* IA32_CSTAR */
+	{0xC0000084, 0},              /* IA32_FMASK */
+	{0xC0000102, 0},              /* IA32_KERNEL_GS_BASE */
+};
+
+#define FCW_RESET   0x037F /* as FNINIT leaves it; SDM volume 1, 8.1.5 */
+#define MXCSR_RESET 0x1F80 /* SDM volume 1, 10.2.3 */
+
+static int set_cpuid(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 *supported, const struct vcpu_topology *topology,
+	struct error *e)
+{
+	_cleanup_free_ struct kvm_cpuid2 *table = NULL;
+	int r;
+
+	table = calloc(1, sizeof(*table) + CPUID_ENTRIES_MAX * sizeof(struct kvm_cpuid_entry2));
+	if (!table)
+		return error_set_errno(e, -ENOMEM, "building the CPUID table");
+	kvm_cpuid_build(supported, topology, table);
+	r = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, (unsigned long)table);
+	return r < 0 ? error_set_errno(e, r, "KVM_SET_CPUID2 of core %u", topology->id) : 0;
+}
+
+static int map_run_area(struct kvm_vcpu *vcpu, size_t size, struct error *e)
+{
+	void *run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+
+	if (run == MAP_FAILED)
+		return error_set_errno(e, -errno, "mapping a vCPU's run area");
+	vcpu->run = run;
+	vcpu->run_size = size;
+	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+	return 0;
+}
+
+static int remember_reset_state(struct kvm_vcpu *vcpu, struct error *e)
+{
+	int r = kvm_ioctl(vcpu->fd, KVM_GET_SREGS, (unsigned long)&vcpu->reset_sregs);
+
+	if (r < 0)
+		return error_set_errno(e, r, "KVM_GET_SREGS");
+	r = kvm_ioctl(vcpu->fd, KVM_GET_LAPIC, (unsigned long)&vcpu->reset_lapic);
+	return r < 0 ? error_set_errno(e, r, "KVM_GET_LAPIC") : 0;
+}
+
+int kvm_vcpu_new(struct kvm_machine *machine, const struct vcpu_topology *topology, struct kvm_vcpu **ret,
+	struct error *e)
+{
+	_cleanup_(kvm_vcpu_freep) struct kvm_vcpu *vcpu = calloc(1, sizeof(*vcpu));
+	int r;
+
+	if (!vcpu)
+		return error_set_errno(e, -ENOMEM, "creating core %u", topology->id);
+	vcpu->stats.fd = -1;
+	vcpu->fd = kvm_ioctl(machine->fd, KVM_CREATE_VCPU, topology->id);
+	if (vcpu->fd < 0)
+		return error_set_errno(e, vcpu->fd, "KVM_CREATE_VCPU %u", topology->id);
+	r = map_run_area(vcpu, machine->run_size, e);
+	if (r < 0)
+		return r;
+	r = set_cpuid(vcpu, machine->cpuid, topology, e);
+	if (r < 0)
+		return r;
+	r = remember_reset_state(vcpu, e);
+	if (r < 0)
+		return r;
+	kvm_stats_init(&vcpu->stats, vcpu->fd);
+	*ret = take_ptr(vcpu);
+	return 0;
+}
+
+struct kvm_vcpu *kvm_vcpu_free(struct kvm_vcpu *vcpu)
+{
+	if (!vcpu)
+		return NULL;
+	kvm_stats_fini(&vcpu->stats);
+	if (vcpu->run)
+		munmap(vcpu->run, vcpu->run_size);
+	close_fd(vcpu->fd);
+	free(vcpu);
+	return NULL;
+}
+
+uint64_t kvm_vcpu_tsc_khz(struct kvm_vcpu *vcpu)
+{
+	int r = kvm_ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
+
+	return r < 0 ? 0 : (uint64_t)r;
+}
+
+static struct kvm_segment to_kvm_segment(const struct boot_segment *s)
+{
+	return (struct kvm_segment){
+		.base = s->base, .limit = s->limit, .selector = s->selector, .type = s->type, .present = s->present,
+		.dpl = s->dpl, .db = s->db, .s = s->s, .l = s->l, .g = s->g, .unusable = s->unusable,
+	};
+}
+
+/* The APIC base keeps what KVM gave this vCPU: enabled, BSP flag on the first; everything else is ours. */
+static int boot_sregs(struct kvm_vcpu *vcpu, const struct boot_registers *b, struct error *e)
+{
+	struct kvm_sregs sregs = {
+		.cs = to_kvm_segment(&b->cs),
+		.ds = to_kvm_segment(&b->data),
+		.es = to_kvm_segment(&b->data),
+		.fs = to_kvm_segment(&b->data),
+		.gs = to_kvm_segment(&b->data),
+		.ss = to_kvm_segment(&b->data),
+		.tr = to_kvm_segment(&b->tr),
+		.ldt = to_kvm_segment(&b->ldt),
+		.gdt = {.base = b->gdt_base, .limit = b->gdt_limit},
+		.idt = {.base = b->idt_base, .limit = b->idt_limit},
+		.cr0 = b->cr0, .cr2 = b->cr2, .cr3 = b->cr3, .cr4 = b->cr4, .cr8 = 0,
+		.efer = b->efer,
+		.apic_base = vcpu->reset_sregs.apic_base,
+	};
+	int r = kvm_ioctl(vcpu->fd, KVM_SET_SREGS, (unsigned long)&sregs);
+
+	return r < 0 ? error_set_errno(e, r, "KVM_SET_SREGS") : 0;
+}
+
+static int boot_regs(struct kvm_vcpu *vcpu, const struct boot_registers *b, struct error *e)
+{
+	struct kvm_regs regs = {
+		.rax = b->rax, .rbx = b->rbx, .rcx = b->rcx, .rdx = b->rdx, .rsi = b->rsi, .rdi = b->rdi,
+		.rsp = b->rsp, .rbp = b->rbp, .r8 = b->r8, .r9 = b->r9, .r10 = b->r10, .r11 = b->r11,
+		.r12 = b->r12, .r13 = b->r13, .r14 = b->r14, .r15 = b->r15, .rip = b->rip, .rflags = b->rflags,
+	};
+	int r = kvm_ioctl(vcpu->fd, KVM_SET_REGS, (unsigned long)&regs);
+
+	if (r < 0)
+		return error_set_errno(e, r, "KVM_SET_REGS");
+	memcpy(&vcpu->run->s.regs.regs, &regs, sizeof(regs));
+	vcpu->run->kvm_dirty_regs = 0;
+	return 0;
+}
+
+static int boot_msrs_and_fpu(struct kvm_vcpu *vcpu, struct error *e)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entries[ARRAY_SIZE(boot_msrs)];
+	} msrs = {.head.nmsrs = ARRAY_SIZE(boot_msrs)};
+	struct kvm_fpu fpu = {.fcw = FCW_RESET, .mxcsr = MXCSR_RESET};
+	struct kvm_debugregs debug = {.dr6 = DR6_RESET, .dr7 = DR7_RESET};
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(boot_msrs); i++)
+		msrs.entries[i] = (struct kvm_msr_entry){.index = boot_msrs[i].index, .data = boot_msrs[i].value};
+	r = kvm_ioctl(vcpu->fd, KVM_SET_MSRS, (unsigned long)&msrs);
+	if (r >= 0 && (size_t)r != ARRAY_SIZE(boot_msrs))
+		return error_set(e, -EIO, "KVM_SET_MSRS: KVM refuses MSR 0x%x", boot_msrs[r].index);
+	if (r < 0)
+		return error_set_errno(e, r, "KVM_SET_MSRS");
+	r = kvm_ioctl(vcpu->fd, KVM_SET_FPU, (unsigned long)&fpu);
+	if (r < 0)
+		return error_set_errno(e, r, "KVM_SET_FPU");
+	r = kvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, (unsigned long)&debug);
+	return r < 0 ? error_set_errno(e, r, "KVM_SET_DEBUGREGS") : 0;
+}
+
+/* A timer armed by the last boot must not fire into this one: the LAPIC goes back first, events after it. */
+static int boot_interrupts(struct kvm_vcpu *vcpu, struct error *e)
+{
+	struct kvm_vcpu_events events = {};
+	struct kvm_mp_state mp_state = {.mp_state = KVM_MP_STATE_RUNNABLE};
+	int r;
+
+	r = kvm_ioctl(vcpu->fd, KVM_SET_LAPIC, (unsigned long)&vcpu->reset_lapic);
+	if (r < 0)
+		return error_set_errno(e, r, "KVM_SET_LAPIC");
+	r = kvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, (unsigned long)&events);
+	if (r < 0)
+		return error_set_errno(e, r, "KVM_SET_VCPU_EVENTS");
+	r = kvm_ioctl(vcpu->fd, KVM_SET_MP_STATE, (unsigned long)&mp_state);
+	return r < 0 ? error_set_errno(e, r, "KVM_SET_MP_STATE") : 0;
+}
+
+int kvm_vcpu_boot(struct kvm_vcpu *vcpu, const struct boot_registers *registers, struct error *e)
+{
+	int r;
+
+	r = boot_sregs(vcpu, registers, e);
+	if (r < 0)
+		return r;
+	r = boot_interrupts(vcpu, e);
+	if (r < 0)
+		return r;
+	r = boot_msrs_and_fpu(vcpu, e);
+	if (r < 0)
+		return r;
+	return boot_regs(vcpu, registers, e);
+}
+
+static const char *const exit_names[] = {
+	[VCPU_EXIT_INTERRUPTED] = "interrupted",
+	[VCPU_EXIT_IO] = "io",
+	[VCPU_EXIT_MMIO] = "mmio",
+	[VCPU_EXIT_HLT] = "hlt",
+	[VCPU_EXIT_SHUTDOWN] = "shutdown",
+	[VCPU_EXIT_EMULATION] = "emulation-failure",
+	[VCPU_EXIT_FAIL_ENTRY] = "fail-entry",
+	[VCPU_EXIT_OTHER] = "other",
+};
+static_assert(ARRAY_SIZE(exit_names) == N_VCPU_EXIT_KINDS, "an exit has no name");
+
+const char *vcpu_exit_kind_to_string(enum vcpu_exit_kind kind)
+{
+	assert(kind < N_VCPU_EXIT_KINDS);
+	return exit_names[kind];
+}
+
+static void read_emulation_failure(const struct kvm_run *run, struct vcpu_exit *ret)
+{
+	const __typeof__(run->emulation_failure) *f = &run->emulation_failure;
+
+	ret->kind = VCPU_EXIT_EMULATION;
+	/* The bytes are there when ndata covers flags and the two words behind them. */
+	if (f->suberror != KVM_INTERNAL_ERROR_EMULATION || f->ndata < 3 ||
+		!(f->flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
+		return;
+	ret->emulation.n_bytes = f->insn_size < sizeof(ret->emulation.bytes) ? f->insn_size : sizeof(ret->emulation.bytes);
+	memcpy(ret->emulation.bytes, f->insn_bytes, ret->emulation.n_bytes);
+}
+
+static void translate_exit(struct kvm_run *run, struct vcpu_exit *ret)
+{
+	*ret = (struct vcpu_exit){.kind = VCPU_EXIT_OTHER, .code = run->exit_reason};
+	switch (run->exit_reason) {
+	case KVM_EXIT_INTR:
+		ret->kind = VCPU_EXIT_INTERRUPTED;
+		break;
+	case KVM_EXIT_IO:
+		ret->kind = VCPU_EXIT_IO;
+		ret->io.port = run->io.port;
+		ret->io.size = run->io.size;
+		ret->io.in = run->io.direction == KVM_EXIT_IO_IN;
+		ret->io.count = run->io.count;
+		ret->io.data = (uint8_t *)run + run->io.data_offset;
+		break;
+	case KVM_EXIT_MMIO:
+		ret->kind = VCPU_EXIT_MMIO;
+		ret->mmio.gpa = run->mmio.phys_addr;
+		ret->mmio.size = run->mmio.len;
+		ret->mmio.write = run->mmio.is_write;
+		ret->mmio.data = run->mmio.data;
+		break;
+	case KVM_EXIT_HLT:
+		ret->kind = VCPU_EXIT_HLT;
+		break;
+	case KVM_EXIT_SHUTDOWN:
+		ret->kind = VCPU_EXIT_SHUTDOWN;
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
+			read_emulation_failure(run, ret);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		ret->kind = VCPU_EXIT_FAIL_ENTRY;
+		ret->code = (uint32_t)run->fail_entry.hardware_entry_failure_reason;
+		break;
+	}
+}
+
+int kvm_vcpu_run(struct kvm_vcpu *vcpu, struct vcpu_exit *ret)
+{
+	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+		if (errno != EINTR && errno != EAGAIN)
+			return -errno;
+		*ret = (struct vcpu_exit){.kind = VCPU_EXIT_INTERRUPTED, .code = KVM_EXIT_INTR};
+		return 0;
+	}
+	translate_exit(vcpu->run, ret);
+	return 0;
+}
+
+void kvm_vcpu_complete(struct kvm_vcpu *vcpu)
+{
+	uint8_t before = __atomic_exchange_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+
+	ioctl(vcpu->fd, KVM_RUN, 0); /* EINTR, always: that is what immediate_exit is for */
+	if (!before)
+		kvm_vcpu_unkick(vcpu);
+}
+
+void kvm_vcpu_kick(struct kvm_vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+}
+
+void kvm_vcpu_unkick(struct kvm_vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+}
+
+const struct vcpu_registers *kvm_vcpu_registers(struct kvm_vcpu *vcpu)
+{
+	memcpy(&vcpu->registers, &vcpu->run->s.regs.regs, sizeof(vcpu->registers));
+	return &vcpu->registers;
+}
+
+void kvm_vcpu_set_rax(struct kvm_vcpu *vcpu, uint64_t rax)
+{
+	vcpu->run->s.regs.regs.rax = rax;
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+}
+
+void kvm_vcpu_fault_registers(struct kvm_vcpu *vcpu, uint64_t *ret_cr2, uint64_t *ret_cr3)
+{
+	struct kvm_sregs sregs;
+
+	*ret_cr2 = *ret_cr3 = 0;
+	if (kvm_ioctl(vcpu->fd, KVM_GET_SREGS, (unsigned long)&sregs) < 0)
+		return;
+	*ret_cr2 = sregs.cr2;
+	*ret_cr3 = sregs.cr3;
+}
+
+void kvm_vcpu_stats(struct kvm_vcpu *vcpu, kvm_stat_fn fn, void *data)
+{
+	kvm_stats_each(&vcpu->stats, fn, data);
+}

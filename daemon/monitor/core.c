@@ -1,0 +1,146 @@
+/* core.c - see core.h */
+#include "monitor/core.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+#define CORE_SIGNAL SIGUSR1
+
+static void ignore_signal(int number)
+{
+	(void)number; /* its arrival is the news: KVM_RUN returns EINTR */
+}
+
+void core_setup_signal(void)
+{
+	struct sigaction action = {.sa_handler = ignore_signal};
+
+	sigaction(CORE_SIGNAL, &action, NULL);
+}
+
+static enum core_order core_wait_for_order(struct core *core)
+{
+	enum core_order order;
+
+	pthread_mutex_lock(&core->lock);
+	while (core->order == CORE_PARK) {
+		core->parked = true;
+		pthread_cond_broadcast(&core->changed);
+		pthread_cond_wait(&core->changed, &core->lock);
+	}
+	core->parked = false;
+	order = core->order;
+	if (order == CORE_RUN)
+		kvm_vcpu_unkick(core->vcpu);
+	pthread_mutex_unlock(&core->lock);
+	return order;
+}
+
+static bool core_should_run(struct core *core)
+{
+	bool run;
+
+	pthread_mutex_lock(&core->lock);
+	run = core->order == CORE_RUN;
+	pthread_mutex_unlock(&core->lock);
+	return run;
+}
+
+/* One exit; false when the core is to leave the guest. */
+static bool core_step(struct core *core)
+{
+	struct vcpu_exit exit;
+	int r = kvm_vcpu_run(core->vcpu, &exit);
+
+	if (r < 0) {
+		core->listener->failed(core, r);
+		return false;
+	}
+	counter_add(&core->counters.exits[exit.kind], 1);
+	if (exit.kind == VCPU_EXIT_INTERRUPTED)
+		return core_should_run(core);
+	return core->listener->exit(core, &exit);
+}
+
+static void *core_main(void *data)
+{
+	struct core *core = data;
+
+	while (core_wait_for_order(core) == CORE_RUN) {
+		while (core_step(core))
+			;
+		kvm_vcpu_complete(core->vcpu);
+		pthread_mutex_lock(&core->lock);
+		if (core->order == CORE_RUN)
+			core->order = CORE_PARK; /* its own wish: it has crashed or asked for a reset */
+		pthread_mutex_unlock(&core->lock);
+	}
+	return NULL;
+}
+
+int core_start(struct core *core, struct error *e)
+{
+	pthread_condattr_t attributes;
+	char name[16];
+	int r;
+
+	core->order = CORE_PARK;
+	pthread_mutex_init(&core->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&core->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	r = pthread_create(&core->thread, NULL, core_main, core);
+	if (r > 0)
+		return error_set_errno(e, -r, "starting the thread of core %u", core->id);
+	core->has_thread = true;
+	snprintf(name, sizeof(name), "core %u", core->id);
+	pthread_setname_np(core->thread, name);
+	return 0;
+}
+
+/*
+ * The kick closes the race with a thread that is on its way into KVM_RUN: a
+ * signal that arrives before it would be lost, immediate_exit is not.
+ */
+void core_order(struct core *core, enum core_order order)
+{
+	pthread_mutex_lock(&core->lock);
+	core->order = order;
+	if (order != CORE_RUN) {
+		kvm_vcpu_kick(core->vcpu);
+		pthread_kill(core->thread, CORE_SIGNAL);
+	}
+	pthread_cond_broadcast(&core->changed);
+	pthread_mutex_unlock(&core->lock);
+}
+
+bool core_wait_parked(struct core *core, uint64_t deadline_usec)
+{
+	struct timespec until = {
+		.tv_sec = (time_t)(deadline_usec / 1000000), .tv_nsec = (long)(deadline_usec % 1000000) * 1000};
+	bool parked;
+
+	pthread_mutex_lock(&core->lock);
+	while (!core->parked)
+		if (pthread_cond_timedwait(&core->changed, &core->lock, &until) != 0)
+			break;
+	parked = core->parked;
+	pthread_mutex_unlock(&core->lock);
+	return parked;
+}
+
+void core_fini(struct core *core)
+{
+	if (core->has_thread) {
+		core_order(core, CORE_QUIT);
+		pthread_join(core->thread, NULL);
+		pthread_cond_destroy(&core->changed);
+		pthread_mutex_destroy(&core->lock);
+	}
+	core->has_thread = false;
+	debug_port_fini(&core->port);
+	core->vcpu = kvm_vcpu_free(core->vcpu);
+}

@@ -1,0 +1,234 @@
+/*
+ * exits.c - what a core does when its guest stops at something that is ours
+ *
+ * Ports and addresses where nothing is read all ones and swallow writes, as on a
+ * PC. Whatever a guest does wrong ends in a crash report: a sentence with the
+ * core, the exit and the address.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "abi/hrt.h"
+#include "abi/x86.h"
+#include "base/clock.h"
+#include "base/cursor.h"
+#include "guest/paging.h"
+#include "monitor/hypercall.h"
+#include "monitor/machine.h"
+
+#define PORT_DELAY 0x80 /* written by guests only to pass time */
+
+static void report(struct core *core, enum vm_reason reason, bool ours, uint64_t address, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+static void report(struct core *core, enum vm_reason reason, bool ours, uint64_t address, const char *format, ...)
+{
+	struct crash crash = {.valid = true, .ours = ours, .reason = reason, .core = core->id, .address = address};
+	int n = snprintf(crash.text, sizeof(crash.text), "core %u: ", core->id);
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(crash.text + n, sizeof(crash.text) - (size_t)n, format, ap);
+	va_end(ap);
+	machine_report_crash(core->partition, &crash);
+}
+
+static const char *const exception_names[32] = {
+	[0] = "divide error", [1] = "debug exception", [2] = "non-maskable interrupt", [3] = "breakpoint",
+	[4] = "overflow", [5] = "bound range exceeded", [6] = "invalid opcode", [7] = "device not available",
+	[8] = "double fault", [10] = "invalid TSS", [11] = "segment not present", [12] = "stack fault",
+	[13] = "general protection fault", [14] = "page fault", [16] = "x87 floating-point error",
+	[17] = "alignment check", [18] = "machine check", [19] = "SIMD floating-point exception",
+	[20] = "virtualization exception", [21] = "control protection exception",
+};
+
+static const char *vector_name(uint64_t vector)
+{
+	if (vector < 32)
+		return exception_names[vector] ? exception_names[vector] : "reserved exception";
+	return "interrupt";
+}
+
+/* The stack as the null handler leaves it; see HVM_REQ_UNHANDLED. */
+static void report_unhandled(struct core *core, const struct vcpu_registers *registers)
+{
+	uint8_t stack[6 * 8] = {}; /* rcx, rbx, rax, vector, then error code and RIP, or RIP */
+	struct cursor c = cursor_init(stack, sizeof(stack));
+	uint64_t cr2, cr3, vector, error = 0, rip;
+	bool has_error;
+	char code[48] = "";
+
+	kvm_vcpu_fault_registers(core->vcpu, &cr2, &cr3);
+	if (paging_read(&core->partition->machine->memory, cr3, registers->rsp, stack, sizeof(stack)) < 0) {
+		report(core, REASON_GUEST_PANIC, false, registers->rip,
+			"the null handler was entered with a stack (0x%" PRIx64 ") that is not mapped", registers->rsp);
+		return;
+	}
+	cursor_bytes(&c, 3 * 8);
+	vector = cursor_u64(&c);
+	has_error = vector < 32 && (VECTORS_WITH_ERROR_CODE >> vector & 1);
+	if (has_error)
+		error = cursor_u64(&c);
+	rip = cursor_u64(&c);
+	if (has_error)
+		snprintf(code, sizeof(code), ", error code 0x%" PRIx64, error);
+	if (vector == VECTOR_PF)
+		report(core, REASON_GUEST_PANIC, false, rip,
+			"page fault (vector 14%s) at RIP 0x%" PRIx64 ", address 0x%" PRIx64
+			": the guest has no handler for it", code, rip, cr2);
+	else
+		report(core, REASON_GUEST_PANIC, false, rip,
+			"%s (vector %" PRIu64 "%s) at RIP 0x%" PRIx64 ": the guest has no handler for it",
+			vector_name(vector), vector, code, rip);
+}
+
+/* Whether the core goes on: one that asked for its own partition's reset waits for it. */
+static bool want_reset(struct core *core, bool ros, bool hrt)
+{
+	struct machine *machine = core->partition->machine;
+
+	if (ros)
+		machine_want_reset(machine, PARTITION_ROS);
+	if (hrt)
+		machine_want_reset(machine, PARTITION_HRT);
+	return core->partition->role == PARTITION_ROS ? !ros : !hrt;
+}
+
+static bool do_hypercall(struct core *core)
+{
+	const struct vcpu_registers *registers = kvm_vcpu_registers(core->vcpu);
+	enum hypercall_effect effect;
+	uint64_t rax = hypercall_decide(registers, core->partition->role, &effect);
+
+	counter_add(rax == HVM_FAILED ? &core->counters.hypercalls_refused : &core->counters.hypercalls, 1);
+	kvm_vcpu_set_rax(core->vcpu, rax);
+	switch (effect) {
+	case HYPERCALL_NOTHING:
+		return true;
+	case HYPERCALL_NOTE_BOOT:
+		machine_note_sign(core->partition);
+		return true;
+	case HYPERCALL_RESET_ROS:
+		return want_reset(core, true, false);
+	case HYPERCALL_RESET_HRT:
+		return want_reset(core, false, true);
+	case HYPERCALL_RESET_ALL:
+		return want_reset(core, true, true);
+	case HYPERCALL_UNHANDLED:
+		report_unhandled(core, registers);
+		return false;
+	}
+	return true;
+}
+
+static void heartbeat(struct core *core, const struct vcpu_exit *exit)
+{
+	struct cursor c = cursor_init(exit->io.data, (uint64_t)exit->io.size * exit->io.count);
+	uint64_t value = 0;
+
+	while (c.left > 0)
+		value = cursor_uint(&c, exit->io.size);
+	__atomic_store_n(&core->counters.heartbeat, value, __ATOMIC_RELAXED);
+	counter_add(&core->counters.heartbeats, exit->io.count);
+}
+
+static bool do_out(struct core *core, const struct vcpu_exit *exit)
+{
+	switch (exit->io.port) {
+	case HVM_PORT:
+		if (exit->io.size == 4 && exit->io.count == 1)
+			return do_hypercall(core);
+		break;
+	case HVM_PORT_CONSOLE:
+		if (exit->io.size == 1) {
+			machine_note_sign(core->partition);
+			debug_port_write(&core->port, exit->io.data, exit->io.count);
+			return true;
+		}
+		break;
+	case HVM_PORT_HEARTBEAT:
+		heartbeat(core, exit);
+		return true;
+	case PORT_DELAY:
+		return true;
+	}
+	counter_add(&core->counters.unknown_writes, 1);
+	return true;
+}
+
+static bool do_io(struct core *core, const struct vcpu_exit *exit)
+{
+	if (!exit->io.in)
+		return do_out(core, exit);
+	memset(exit->io.data, 0xFF, (size_t)exit->io.size * exit->io.count);
+	counter_add(&core->counters.unknown_reads, 1);
+	return true;
+}
+
+static bool do_mmio(struct core *core, const struct vcpu_exit *exit)
+{
+	if (exit->mmio.write) {
+		counter_add(&core->counters.unknown_writes, 1);
+		return true;
+	}
+	memset(exit->mmio.data, 0xFF, exit->mmio.size);
+	counter_add(&core->counters.unknown_reads, 1);
+	return true;
+}
+
+static void report_emulation(struct core *core, const struct vcpu_exit *exit)
+{
+	uint64_t rip = kvm_vcpu_registers(core->vcpu)->rip;
+	char bytes[3 * sizeof(exit->emulation.bytes) + 1] = "";
+
+	for (unsigned i = 0; i < exit->emulation.n_bytes; i++)
+		snprintf(bytes + 3 * i, 4, " %02x", exit->emulation.bytes[i]);
+	report(core, REASON_EMULATION_FAILURE, false, rip,
+		"KVM cannot emulate the instruction at RIP 0x%" PRIx64 " (bytes%s)", rip,
+		exit->emulation.n_bytes ? bytes : " unknown");
+}
+
+static bool do_exit(struct core *core, const struct vcpu_exit *exit)
+{
+	uint64_t rip = kvm_vcpu_registers(core->vcpu)->rip;
+
+	switch (exit->kind) {
+	case VCPU_EXIT_INTERRUPTED:
+		return true;
+	case VCPU_EXIT_IO:
+		return do_io(core, exit);
+	case VCPU_EXIT_MMIO:
+		return do_mmio(core, exit);
+	case VCPU_EXIT_SHUTDOWN:
+		report(core, REASON_TRIPLE_FAULT, false, rip, "triple fault at RIP 0x%" PRIx64, rip);
+		return false;
+	case VCPU_EXIT_EMULATION:
+		report_emulation(core, exit);
+		return false;
+	case VCPU_EXIT_FAIL_ENTRY:
+		report(core, REASON_UNKNOWN, false, rip,
+			"the processor refused to enter the guest at RIP 0x%" PRIx64 ", reason 0x%x", rip, exit->code);
+		return false;
+	case VCPU_EXIT_HLT: /* LAPICs are in the kernel: it waits there */
+	case VCPU_EXIT_OTHER:
+	case N_VCPU_EXIT_KINDS:
+		break;
+	}
+	report(core, REASON_UNKNOWN, false, rip, "KVM stopped the guest at RIP 0x%" PRIx64 " with exit reason %u", rip,
+		exit->code);
+	return false;
+}
+
+static void do_failed(struct core *core, int error)
+{
+	report(core, error == -ENOMEM ? REASON_OUT_OF_MEMORY : REASON_UNKNOWN, true, 0, "KVM_RUN failed: %s",
+		strerrordesc_np(-error));
+}
+
+const struct core_listener machine_core_listener = {
+	.exit = do_exit,
+	.failed = do_failed,
+};

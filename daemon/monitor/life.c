@@ -1,0 +1,259 @@
+/*
+ * life.c - starting, resetting, parking and crashing partitions; see machine.h
+ *
+ * A reset is done by the coordinator alone: it parks the partition's cores,
+ * waits until each has said so, puts memory and registers back, and lets them
+ * run. No core waits for another, so none can hang a reset but by not parking,
+ * and that has a deadline.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "abi/x86.h"
+#include "base/clock.h"
+#include "guest/boot.h"
+#include "monitor/console.h"
+#include "monitor/machine.h"
+#include "spec/spec.h"
+
+#define PARK_DEADLINE_USEC 1000000 /* a core leaves the guest in some 50 usec; a loaded host may take longer */
+
+static void order_cores(struct partition *p, enum core_order order)
+{
+	for (uint32_t i = 0; i < p->n_cores; i++)
+		core_order(&p->cores[i], order);
+}
+
+static bool wait_cores(struct partition *p, uint64_t deadline_usec)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < p->n_cores; i++)
+		all &= core_wait_parked(&p->cores[i], deadline_usec);
+	return all;
+}
+
+bool machine_park(struct machine *machine, uint64_t timeout_usec)
+{
+	uint64_t deadline = clock_usec() + timeout_usec;
+	bool all = true;
+
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		order_cores(&machine->partitions[role], CORE_PARK);
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		all &= wait_cores(&machine->partitions[role], deadline);
+	return all;
+}
+
+static int boot_hrt(struct machine *machine, uint64_t since_usec, struct error *e)
+{
+	struct partition *p = &machine->partitions[PARTITION_HRT];
+	int r;
+
+	for (uint32_t i = 0; i < p->n_cores; i++) {
+		struct boot_registers registers;
+
+		boot_registers_hrt(&machine->plan, i, &registers);
+		r = kvm_vcpu_boot(p->cores[i].vcpu, &registers, e);
+		if (r < 0)
+			return error_prefix(e, r, "core %u", p->cores[i].id);
+	}
+	__atomic_store_n(&p->first_sign_usec, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->boot_usec, since_usec, __ATOMIC_RELAXED);
+	p->state = PARTITION_RUNNING;
+	p->reason = REASON_BOOTED;
+	order_cores(p, CORE_RUN);
+	return 0;
+}
+
+static void fail(struct partition *p)
+{
+	p->state = PARTITION_FAILED;
+	p->reason = REASON_UNKNOWN;
+}
+
+int machine_start(struct machine *machine, struct error *e)
+{
+	struct partition *p = &machine->partitions[PARTITION_HRT];
+	int r;
+
+	if (p->state != PARTITION_PARKED)
+		return error_set(e, -EALREADY, "the HRT is %s already", partition_state_to_string(p->state));
+	r = boot_hrt(machine, clock_usec(), e);
+	if (r < 0)
+		fail(p);
+	return r;
+}
+
+/* Back to the template: the pages that the guest has changed are ours alone, and go. */
+static int put_back_hrt_memory(struct machine *machine, struct error *e)
+{
+	uint64_t from = machine->spec->ros_memory;
+
+	if (madvise(machine->ram + from, machine->ram_bytes - from, MADV_DONTNEED) < 0)
+		return error_set_errno(e, -errno, "putting the HRT's memory back");
+	memset(machine->comm_page, 0, PAGE_SIZE);
+	return 0;
+}
+
+static int put_back_ros_memory(struct machine *machine, struct error *e)
+{
+	if (fallocate(machine->ros_memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+		    (off_t)machine->spec->ros_memory) < 0)
+		return error_set_errno(e, -errno, "clearing the ROS's memory");
+	return 0;
+}
+
+/* News that its cores sent before they parked is about the life that has just ended. */
+static void forget_news(struct partition *p)
+{
+	pthread_mutex_lock(&p->machine->lock);
+	p->crash.valid = false;
+	p->machine->reset_wanted[p->role] = false;
+	pthread_mutex_unlock(&p->machine->lock);
+}
+
+/* Memory back and, where it has something to run, cores running. The cores are parked. */
+static int revive(struct partition *p, uint64_t since_usec, struct error *e)
+{
+	struct machine *machine = p->machine;
+	int r;
+
+	for (uint32_t i = 0; i < p->n_cores; i++)
+		debug_port_flush(&p->cores[i].port, UINT64_MAX);
+	forget_news(p);
+	p->n_resets++;
+	console_mark(machine->console, "%s reset %llu", partition_role_to_string(p->role),
+		(unsigned long long)p->n_resets);
+	if (p->role == PARTITION_ROS) {
+		r = put_back_ros_memory(machine, e);
+		if (r == 0)
+			p->state = PARTITION_PARKED; /* no kernel was given */
+		return r;
+	}
+	r = put_back_hrt_memory(machine, e);
+	return r < 0 ? r : boot_hrt(machine, since_usec, e);
+}
+
+static int check_resettable(const struct machine *machine, const bool which[N_PARTITION_ROLES], struct error *e)
+{
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		const struct partition *p = &machine->partitions[role];
+
+		if (which[role] && p->state == PARTITION_FAILED)
+			return error_set(e, -EIO, "the %s partition has failed; only stopping the VM helps",
+				partition_role_to_string(p->role));
+	}
+	if (machine->partitions[PARTITION_HRT].state == PARTITION_PARKED)
+		return error_set(e, -ESRCH, "the VM has not been started");
+	return 0;
+}
+
+int machine_reset(struct machine *machine, const bool which[N_PARTITION_ROLES], uint64_t *ret_usec, struct error *e)
+{
+	uint64_t since = clock_usec();
+	int r = check_resettable(machine, which, e);
+
+	if (r < 0)
+		return r;
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		if (which[role])
+			order_cores(&machine->partitions[role], CORE_PARK);
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		struct partition *p = &machine->partitions[role];
+
+		if (!which[role])
+			continue;
+		if (!wait_cores(p, since + PARK_DEADLINE_USEC))
+			r = error_set(e, -ETIMEDOUT, "a core of the %s partition did not leave the guest within %u ms",
+				partition_role_to_string(p->role), PARK_DEADLINE_USEC / 1000);
+		else
+			r = revive(p, since, e);
+		if (r < 0) {
+			fail(p);
+			return r;
+		}
+	}
+	*ret_usec = clock_usec() - since;
+	return 0;
+}
+
+bool machine_collect_crash(struct machine *machine, struct partition *partition, struct crash *ret)
+{
+	pthread_mutex_lock(&machine->lock);
+	*ret = partition->crash;
+	partition->crash.valid = false;
+	pthread_mutex_unlock(&machine->lock);
+	if (!ret->valid || partition->state != PARTITION_RUNNING)
+		return false;
+	order_cores(partition, CORE_PARK);
+	wait_cores(partition, clock_usec() + PARK_DEADLINE_USEC);
+	for (uint32_t i = 0; i < partition->n_cores; i++)
+		debug_port_flush(&partition->cores[i].port, UINT64_MAX);
+	partition->state = ret->ours ? PARTITION_FAILED : PARTITION_CRASHED;
+	partition->reason = ret->reason;
+	console_mark(machine->console, "%s %s: %s", partition_role_to_string(partition->role),
+		partition_state_to_string(partition->state), ret->text);
+	return true;
+}
+
+void machine_flush_console(struct machine *machine, uint64_t until_usec)
+{
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		for (uint32_t i = 0; i < machine->partitions[role].n_cores; i++)
+			debug_port_flush(&machine->partitions[role].cores[i].port, until_usec);
+}
+
+/* --- From the cores' threads -------------------------------------------------------------------------------- */
+
+static void wake(struct machine *machine)
+{
+	uint64_t one = 1;
+	ssize_t n = write(machine->wake_fd, &one, sizeof(one));
+
+	(void)n; /* EAGAIN: it is awake already */
+}
+
+void machine_report_crash(struct partition *partition, const struct crash *crash)
+{
+	struct machine *machine = partition->machine;
+
+	pthread_mutex_lock(&machine->lock);
+	if (!partition->crash.valid)
+		partition->crash = *crash;
+	pthread_mutex_unlock(&machine->lock);
+	wake(machine);
+}
+
+void machine_want_reset(struct machine *machine, enum partition_role role)
+{
+	pthread_mutex_lock(&machine->lock);
+	machine->reset_wanted[role] = true;
+	pthread_mutex_unlock(&machine->lock);
+	wake(machine);
+}
+
+void machine_want_flush(struct machine *machine)
+{
+	bool first;
+
+	pthread_mutex_lock(&machine->lock);
+	first = !machine->flush_wanted;
+	machine->flush_wanted = true;
+	pthread_mutex_unlock(&machine->lock);
+	if (first)
+		wake(machine);
+}
+
+void machine_note_sign(struct partition *partition)
+{
+	uint64_t boot;
+
+	if (__atomic_load_n(&partition->first_sign_usec, __ATOMIC_RELAXED) != 0)
+		return;
+	boot = __atomic_load_n(&partition->boot_usec, __ATOMIC_RELAXED);
+	__atomic_store_n(&partition->first_sign_usec, clock_usec() - boot, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,299 @@
+/* machine.c - building a hybrid machine and taking it down; see machine.h */
+#include "monitor/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+
+#include "abi/hrt.h"
+#include "abi/x86.h"
+#include "base/checked.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/macro.h"
+#include "guest/boot.h"
+#include "kvm/kvm.h"
+#include "monitor/console.h"
+#include "spec/spec.h"
+
+#define IMAGE_SIZE_MAX (256 * MiB)
+
+/* --- Memory --------------------------------------------------------------------------------------------- */
+
+static int memfd_of(const char *name, uint64_t size, int *ret, struct error *e)
+{
+	_cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		return error_set_errno(e, -errno, "making %" PRIu64 " MiB of guest memory", size / MiB);
+	*ret = take_fd(fd);
+	return 0;
+}
+
+/* Maps `size` bytes of fd over the guest's RAM at `offset`. */
+static int map_ram(struct machine *machine, uint64_t offset, uint64_t size, int flags, int fd, struct error *e)
+{
+	void *p;
+
+	if (size == 0)
+		return 0;
+	p = mmap(machine->ram + offset, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, fd, 0);
+	if (p == MAP_FAILED)
+		return error_set_errno(e, -errno, "mapping %" PRIu64 " MiB of guest memory", size / MiB);
+	return 0;
+}
+
+static void add_windows(struct machine *machine)
+{
+	struct ram_range ranges[2];
+	size_t n = ram_layout(machine->spec->memory, ranges);
+
+	for (size_t i = 0; i < n; i++)
+		memory_add(&machine->memory, ranges[i].gpa, ranges[i].size, machine->ram + ranges[i].offset);
+	if (machine->comm_page)
+		memory_add(&machine->memory, machine->plan.comm_page, PAGE_SIZE, machine->comm_page);
+}
+
+/*
+ * The HRT's memory as it is at boot, in a file that nobody can change any more.
+ * It is written through a mapping at the place in the guest's RAM where the
+ * private one will be, so that memory_at() serves both.
+ */
+static int write_template(struct machine *machine, int template, struct error *e)
+{
+	const struct vm_spec *spec = machine->spec;
+	uint64_t size = spec->memory - spec->ros_memory;
+	int r;
+
+	r = map_ram(machine, spec->ros_memory, size, MAP_SHARED, template, e);
+	if (r < 0)
+		return r;
+	boot_write_image(&machine->image, machine->image_data, &machine->memory);
+	r = boot_write_state(&machine->plan, spec->hrt_cmdline, machine->cpu_khz, &machine->memory, e);
+	if (r < 0)
+		return r;
+	r = map_ram(machine, spec->ros_memory, size, MAP_PRIVATE, template, e);
+	if (r < 0)
+		return r;
+	if (fcntl(template, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+		return error_set_errno(e, -errno, "sealing the HRT's template");
+	return 0;
+}
+
+static int reserve_ram(struct machine *machine, struct error *e)
+{
+	void *p;
+	int r;
+
+	p = mmap(NULL, machine->spec->memory, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return error_set_errno(e, -errno, "reserving %" PRIu64 " MiB of addresses", machine->spec->memory / MiB);
+	machine->ram = p;
+	machine->ram_bytes = machine->spec->memory;
+	r = memfd_of("hvm-ros", machine->spec->ros_memory, &machine->ros_memfd, e);
+	if (r < 0)
+		return r;
+	r = map_ram(machine, 0, machine->spec->ros_memory, MAP_SHARED, machine->ros_memfd, e);
+	if (r < 0)
+		return r;
+	p = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return error_set_errno(e, -errno, "making the comm page");
+	machine->comm_page = p;
+	add_windows(machine);
+	return 0;
+}
+
+/* --- The two KVM machines --------------------------------------------------------------------------------- */
+
+/* Gives a KVM machine the windows of memory below `bytes` of RAM, and the comm page. */
+static int map_windows(struct machine *machine, struct partition *p, uint64_t bytes, struct error *e)
+{
+	for (size_t i = 0; i < machine->memory.n_windows; i++) {
+		const struct memory_window *w = &machine->memory.windows[i];
+		bool is_ram = w->host >= machine->ram && w->host < machine->ram + machine->ram_bytes;
+		uint64_t below = is_ram ? (uint64_t)(w->host - machine->ram) : 0;
+		uint64_t size = !is_ram ? w->size : below >= bytes ? 0 : bytes - below < w->size ? bytes - below : w->size;
+		int r = size == 0 ? 0 : kvm_machine_map(p->kvm, w->gpa, size, w->host, e);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int make_core(struct partition *p, struct core *core, uint32_t id, struct error *e)
+{
+	struct vcpu_topology topology = {
+		.id = id,
+		.n_cores = p->machine->spec->cores,
+		.role = p->role == PARTITION_HRT ? HVM_CPUID_ROLE_HRT : HVM_CPUID_ROLE_ROS,
+	};
+	int r;
+
+	core->id = id;
+	core->partition = p;
+	core->listener = &machine_core_listener;
+	debug_port_init(&core->port, id, &p->machine->port_listener);
+	p->n_cores++; /* from here on machine_free() knows it */
+	r = kvm_vcpu_new(p->kvm, &topology, &core->vcpu, e);
+	if (r < 0)
+		return r;
+	return core_start(core, e);
+}
+
+static int make_partition(struct machine *machine, int kvm_fd, enum partition_role role, struct error *e)
+{
+	const struct vm_spec *spec = machine->spec;
+	struct partition *p = &machine->partitions[role];
+	uint32_t n = role == PARTITION_ROS ? spec->ros_cores : spec->cores - spec->ros_cores;
+	int r;
+
+	p->first_core = role == PARTITION_ROS ? 0 : spec->ros_cores;
+	p->cores = calloc(n, sizeof(*p->cores));
+	if (!p->cores)
+		return error_set_errno(e, -ENOMEM, "making the %s partition", partition_role_to_string(role));
+	r = kvm_machine_new(kvm_fd, p->first_core, &p->kvm, e);
+	if (r < 0)
+		return r;
+	r = map_windows(machine, p, role == PARTITION_ROS ? spec->ros_memory : spec->memory, e);
+	if (r < 0)
+		return r;
+	r = kvm_machine_add_irqchip(p->kvm, e);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < n; i++) {
+		r = make_core(p, &p->cores[i], p->first_core + i, e);
+		if (r < 0)
+			return r;
+	}
+	p->state = PARTITION_PARKED;
+	p->reason = REASON_DEFINED;
+	return 0;
+}
+
+/* --- All of it ---------------------------------------------------------------------------------------------- */
+
+static void on_line(void *data, uint32_t core, const char *text, size_t size)
+{
+	struct machine *machine = data;
+
+	console_write(machine->console, core, text, size);
+}
+
+static void on_line_begun(void *data, uint32_t core)
+{
+	(void)core;
+	machine_want_flush(data);
+}
+
+static int load_image(struct machine *machine, int image_fd, struct error *e)
+{
+	const struct vm_spec *spec = machine->spec;
+	const char *id = spec->files[spec->hrt_file].id;
+	int r;
+
+	r = file_read(image_fd, id, IMAGE_SIZE_MAX, &machine->image_data, &machine->image_size, e);
+	if (r < 0)
+		return r;
+	r = hrt_image_parse(machine->image_data, machine->image_size, spec->ros_memory, ram_end(spec->memory),
+		&machine->image, e);
+	if (r < 0)
+		return error_prefix(e, r, "HRT image \"%s\"", id);
+	r = plan_hrt(spec, &machine->image, &machine->plan, e);
+	return r < 0 ? error_prefix(e, r, "HRT image \"%s\"", id) : 0;
+}
+
+static int build(struct machine *machine, int kvm_fd, int image_fd, struct error *e)
+{
+	_cleanup_close_ int template = -1;
+	int r;
+
+	if (!machine->spec->hybrid)
+		return error_set(e, -EOPNOTSUPP, "VM %s has no <hvm> and so no HRT, and this version boots no ROS "
+			"kernel: there is nothing to run; add <hvm enable=\"y\"> with an <hrt>", machine->spec->name);
+	r = kvm_check(kvm_fd, e);
+	if (r < 0)
+		return r;
+	r = load_image(machine, image_fd, e);
+	if (r < 0)
+		return r;
+	r = reserve_ram(machine, e);
+	if (r < 0)
+		return r;
+	r = memfd_of("hvm-hrt", machine->spec->memory - machine->spec->ros_memory, &template, e);
+	if (r < 0)
+		return r;
+	/* Before the machines are made: they take their memory as it is mapped now. */
+	r = map_ram(machine, machine->spec->ros_memory, machine->spec->memory - machine->spec->ros_memory, MAP_PRIVATE,
+		template, e);
+	if (r < 0)
+		return r;
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		r = make_partition(machine, kvm_fd, (enum partition_role)role, e);
+		if (r < 0)
+			return error_prefix(e, r, "the %s partition", partition_role_to_string((enum partition_role)role));
+	}
+	machine->cpu_khz = kvm_vcpu_tsc_khz(machine->partitions[PARTITION_HRT].cores[0].vcpu);
+	return write_template(machine, template, e);
+}
+
+int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, struct machine **ret, struct error *e)
+{
+	_cleanup_(machine_freep) struct machine *machine = calloc(1, sizeof(*machine));
+	_cleanup_close_ int image = image_fd;
+	int r;
+
+	if (!machine) {
+		vm_spec_free(spec);
+		close_fd(log_fd);
+		return error_set_errno(e, -ENOMEM, "making a machine");
+	}
+	machine->spec = spec;
+	machine->ros_memfd = machine->wake_fd = -1;
+	pthread_mutex_init(&machine->lock, NULL);
+	machine->port_listener = (struct debug_port_listener){.line = on_line, .begun = on_line_begun, .data = machine};
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		machine->partitions[role] = (struct partition){.role = (enum partition_role)role, .machine = machine};
+	machine->console = console_new(log_fd);
+	if (!machine->console)
+		return error_set_errno(e, -ENOMEM, "making the console");
+	machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (machine->wake_fd < 0)
+		return error_set_errno(e, -errno, "making an eventfd");
+	r = build(machine, kvm_fd, image, e);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(machine);
+	return 0;
+}
+
+struct machine *machine_free(struct machine *machine)
+{
+	if (!machine)
+		return NULL;
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		struct partition *p = &machine->partitions[role];
+
+		for (uint32_t i = 0; i < p->n_cores; i++)
+			core_fini(&p->cores[i]);
+		free(p->cores);
+		p->kvm = kvm_machine_free(p->kvm);
+	}
+	if (machine->comm_page)
+		munmap(machine->comm_page, PAGE_SIZE);
+	if (machine->ram)
+		munmap(machine->ram, machine->ram_bytes);
+	close_fd(machine->ros_memfd);
+	close_fd(machine->wake_fd);
+	console_free(machine->console);
+	pthread_mutex_destroy(&machine->lock);
+	free(machine->image_data);
+	vm_spec_free(machine->spec);
+	free(machine);
+	return NULL;
+}

@@ -1,0 +1,125 @@
+/*
+ * machine.h - one hybrid machine: two KVM machines over one memory
+ *
+ *	            ROS machine          HRT machine
+ *	cores       [0, k)               [k, N)
+ *	memory      [0, R), comm page    [0, M), comm page
+ *
+ * ROS memory is one shared memfd. HRT memory is built once into a template (a
+ * sealed memfd) and mapped privately: a start copies nothing, and a reset drops
+ * the pages that the guest has changed, whereupon the template shows again.
+ *
+ * Who may touch what: everything here belongs to the coordinator (the main
+ * thread), but for what stands under `lock`, through which cores tell it news.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "guest/memory.h"
+#include "guest/plan.h"
+#include "image/hrt.h"
+#include "link/state.h"
+#include "monitor/core.h"
+
+struct console;
+struct vm_spec;
+
+/* Why a partition no longer runs; the first core to say so wins. */
+struct crash {
+	bool valid;
+	bool ours; /* the host's or our fault: failed, not crashed */
+	enum vm_reason reason;
+	uint32_t core;
+	uint64_t address; /* RIP */
+	char text[ERROR_TEXT_MAX];
+};
+
+struct partition {
+	enum partition_role role;
+	struct kvm_machine *kvm; /* owned */
+	struct core *cores;      /* owned; n_cores */
+	uint32_t n_cores;
+	uint32_t first_core;
+
+	/* The coordinator's */
+	enum partition_state state;
+	enum vm_reason reason;
+	uint64_t n_resets;
+
+	/* Read by anybody (__atomic, relaxed) */
+	uint64_t boot_usec;     /* CLOCK_MONOTONIC when the last boot was asked for; 0: not booted */
+	uint64_t first_sign_usec; /* boot_usec to the first byte printed or hypercall 0; 0: none yet */
+
+	struct crash crash; /* under machine->lock */
+
+	/* borrowed */
+	struct machine *machine;
+};
+
+struct machine {
+	struct vm_spec *spec; /* owned */
+	char *image_data;     /* owned: the HRT image as it was given */
+	size_t image_size;
+	struct hrt_image image;
+	struct plan plan;
+	uint64_t cpu_khz;
+
+	uint8_t *ram; /* owned mapping of ram_bytes: RAM without its hole */
+	uint64_t ram_bytes;
+	uint8_t *comm_page; /* owned mapping */
+	int ros_memfd;      /* owned */
+	struct memory memory; /* as the HRT sees it */
+
+	struct partition partitions[N_PARTITION_ROLES];
+	struct console *console; /* owned */
+	struct debug_port_listener port_listener;
+
+	int wake_fd; /* owned: eventfd that cores write when there is news for the coordinator */
+	pthread_mutex_t lock;
+	bool reset_wanted[N_PARTITION_ROLES]; /* under lock: a guest asks for it */
+	bool flush_wanted;                    /* under lock: a line has begun */
+};
+
+/*
+ * Builds a machine that is ready to start: parses the image, plans, makes both
+ * KVM machines, writes the template. Takes over spec, image_fd and log_fd in
+ * any case; borrows kvm_fd for the machine's life. image_fd may be -1 where the
+ * definition has no HRT.
+ */
+int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, struct machine **ret, struct error *e);
+
+/* All cores are parked. */
+struct machine *machine_free(struct machine *machine);
+DEFINE_CLEANUP(struct machine *, machine_free);
+
+/* Boots the HRT. -EALREADY when it runs. */
+int machine_start(struct machine *machine, struct error *e);
+
+/*
+ * Resets the partitions of a set (indexed by role), each to its state after
+ * start; the others do not notice. *ret_usec is how long it took until the
+ * cores ran again. A reset that fails leaves the partition PARTITION_FAILED.
+ */
+int machine_reset(struct machine *machine, const bool which[N_PARTITION_ROLES], uint64_t *ret_usec, struct error *e);
+
+/* Parks every core; returns whether all did so within `timeout_usec`. */
+bool machine_park(struct machine *machine, uint64_t timeout_usec);
+
+/* Parks the partition's other cores after a crash was reported and moves it to its new state. Whether there was one. */
+bool machine_collect_crash(struct machine *machine, struct partition *partition, struct crash *ret);
+
+/* Hands on what cores have begun to print at or before `until_usec`. */
+void machine_flush_console(struct machine *machine, uint64_t until_usec);
+
+/* What cores do at an exit (exits.c). */
+extern const struct core_listener machine_core_listener;
+
+/* From a core's thread: news for the coordinator. */
+void machine_report_crash(struct partition *partition, const struct crash *crash);
+void machine_want_reset(struct machine *machine, enum partition_role role);
+void machine_want_flush(struct machine *machine);
+void machine_note_sign(struct partition *partition);

@@ -1,0 +1,393 @@
+/* server.c - see server.h */
+#include "monitor/server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "link/link.h"
+#include "monitor/console.h"
+#include "monitor/machine.h"
+#include "monitor/telemetry.h"
+#include "spec/spec.h"
+#include "spec/wire.h"
+
+#define STOP_DEADLINE_USEC  500000 /* a second is promised for the whole of a stop */
+#define FLUSH_AFTER_USEC    100000 /* an unfinished line is shown after this; [spec 11.7] */
+#define GUEST_RESET_GAP_USEC 10000 /* between two resets that a guest asks for: it cannot keep us from serving hvmd */
+#define REPLY_ROOM          (LINK_MESSAGE_MAX - 256) /* bytes of body that fit a reply beside its head */
+
+struct server {
+	int link_fd; /* borrowed */
+	struct machine *machine; /* owned; NULL before LINK_SETUP */
+	uint64_t started_usec;
+	uint64_t flush_at;   /* CLOCK_MONOTONIC; 0: no line is unfinished */
+	uint64_t reset_at;   /* not before this may a guest's wish for a reset be met */
+	bool reset_pending;
+	bool stopping;
+	int status; /* to exit with, once stopping */
+};
+
+/* --- Out ------------------------------------------------------------------------------------------------ */
+
+static void send_message(struct server *server, struct buffer *message)
+{
+	int r = link_send(server->link_fd, message, NULL, 0);
+
+	if (r < 0) { /* hvmd has gone or is broken: so are we */
+		if (r != -EPIPE && r != -ECONNRESET)
+			log_error("sending to hvmd: %s", error_text(NULL, r));
+		server->stopping = true;
+	}
+	buffer_fini(message);
+}
+
+static void reply(struct server *server, const struct link_message *request, int error, const struct error *e)
+{
+	struct buffer b = link_reply_begin(request->header.serial, error, e);
+
+	send_message(server, &b);
+}
+
+static void tell_hello(struct server *server)
+{
+	struct buffer b = link_message_begin(LINK_HELLO, 0);
+
+	buffer_append_uint(&b, (uint64_t)getpid(), 4);
+	send_message(server, &b);
+}
+
+static void tell_hrt(struct server *server)
+{
+	const struct plan *plan = &server->machine->plan;
+	struct buffer b = link_message_begin(LINK_HRT, 0);
+
+	buffer_append_uint(&b, plan->flags, 8);
+	buffer_append_uint(&b, plan->gva_offset, 8);
+	buffer_append_uint(&b, plan->entry_gva, 8);
+	buffer_append_uint(&b, plan->comm_page, 8);
+	buffer_append_uint(&b, plan->int_vector, 4);
+	send_message(server, &b);
+}
+
+static void tell_state(struct server *server, const struct partition *p, const struct crash *crash)
+{
+	struct buffer b = link_message_begin(LINK_STATE, 0);
+
+	buffer_append_uint(&b, p->role, 1);
+	buffer_append_uint(&b, p->state, 1);
+	buffer_append_uint(&b, p->reason, 1);
+	buffer_append_uint(&b, crash ? crash->core : UINT32_MAX, 4);
+	buffer_append_uint(&b, crash ? crash->address : 0, 8);
+	link_append_string(&b, crash ? crash->text : "");
+	send_message(server, &b);
+}
+
+static void tell_states(struct server *server)
+{
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		tell_state(server, &server->machine->partitions[role], NULL);
+}
+
+static void tell_reset_done(struct server *server, enum link_scope scope, const bool which[N_PARTITION_ROLES])
+{
+	struct buffer b = link_message_begin(LINK_RESET_DONE, 0);
+	uint32_t first = 0, n = 0;
+
+	for (int role = N_PARTITION_ROLES - 1; role >= 0; role--)
+		if (which[role]) {
+			first = server->machine->partitions[role].first_core;
+			n += server->machine->partitions[role].n_cores;
+		}
+	buffer_append_uint(&b, scope, 1);
+	buffer_append_uint(&b, first, 4);
+	buffer_append_uint(&b, n, 4);
+	send_message(server, &b);
+}
+
+/* --- Requests ------------------------------------------------------------------------------------------- */
+
+static int setup(struct server *server, struct link_message *m, struct error *e)
+{
+	_cleanup_(vm_spec_freep) struct vm_spec *spec = NULL;
+	_cleanup_close_ int image_fd = -1;
+	int kvm_fd, r;
+
+	if (server->machine)
+		return error_set(e, -EBUSY, "this monitor has a machine already");
+	r = spec_decode(&m->payload, &spec, e);
+	if (r < 0)
+		return r;
+	if (m->n_fds != 2 + spec->n_files)
+		return error_set(e, -EPROTO, "setup came with %zu descriptors; %zu files need %zu", m->n_fds,
+			spec->n_files, 2 + spec->n_files);
+	if (spec->hybrid)
+		image_fd = link_message_take_fd(m, 2 + spec->hrt_file);
+	kvm_fd = link_message_take_fd(m, 0); /* open as long as this process: the machines are made from it */
+	server->started_usec = clock_usec();
+	return machine_new(take_ptr(spec), kvm_fd, take_fd(image_fd), link_message_take_fd(m, 1), &server->machine, e);
+}
+
+static void do_setup(struct server *server, struct link_message *m, struct error *e)
+{
+	int r = setup(server, m, e);
+
+	reply(server, m, r, e);
+	if (r == 0) {
+		tell_hrt(server);
+		tell_states(server);
+	}
+}
+
+static void do_start(struct server *server, struct link_message *m, struct error *e)
+{
+	int r = machine_start(server->machine, e);
+
+	tell_state(server, &server->machine->partitions[PARTITION_HRT], NULL);
+	reply(server, m, r, e);
+}
+
+static int reset(struct server *server, enum link_scope scope, uint64_t *ret_usec, struct error *e)
+{
+	const bool which[N_PARTITION_ROLES] = {
+		[PARTITION_ROS] = scope != LINK_SCOPE_HRT,
+		[PARTITION_HRT] = scope != LINK_SCOPE_ROS,
+	};
+	int r = machine_reset(server->machine, which, ret_usec, e);
+
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		if (which[role])
+			tell_state(server, &server->machine->partitions[role], NULL);
+	if (r == 0)
+		tell_reset_done(server, scope, which);
+	return r;
+}
+
+static void do_reset(struct server *server, struct link_message *m, struct error *e)
+{
+	uint8_t scope = cursor_u8(&m->payload);
+	uint64_t usec = 0;
+	struct buffer b;
+	int r;
+
+	if (scope > LINK_SCOPE_HRT)
+		r = error_set(e, -EINVAL, "reset scope %u: 0 (all), 1 (ros) and 2 (hrt) are known", scope);
+	else
+		r = reset(server, scope, &usec, e);
+	b = link_reply_begin(m->header.serial, r, e);
+	if (r == 0)
+		buffer_append_uint(&b, usec, 8);
+	send_message(server, &b);
+}
+
+/* Before the machine is there, too: then there is just nothing to park. */
+static void do_stop(struct server *server, struct link_message *m, struct error *e)
+{
+	if (server->machine && !machine_park(server->machine, STOP_DEADLINE_USEC))
+		log_warning("a core did not leave the guest in time; ending without it");
+	if (server->machine)
+		machine_flush_console(server->machine, UINT64_MAX);
+	reply(server, m, 0, e);
+	server->stopping = true;
+}
+
+static void do_telemetry(struct server *server, struct link_message *m, struct error *e)
+{
+	uint32_t first = cursor_u32(&m->payload);
+	struct buffer b = link_reply_begin(m->header.serial, 0, e);
+	size_t at = b.size;
+
+	buffer_append_uint(&b, 0, 4);
+	buffer_put_uint(&b, at, telemetry_append(server->machine, server->started_usec, first, REPLY_ROOM, &b), 4);
+	send_message(server, &b);
+}
+
+static void do_console(struct server *server, struct link_message *m, struct error *e)
+{
+	int fd = link_message_take_fd(m, 0), r;
+
+	if (fd < 0)
+		r = error_set(e, -EINVAL, "no descriptor came with the request for the console");
+	else
+		r = console_watch(server->machine->console, fd, e);
+	reply(server, m, r, e);
+}
+
+static void do_plan(struct server *server, struct link_message *m, struct error *e)
+{
+	const struct plan *plan = &server->machine->plan;
+	struct buffer b = link_reply_begin(m->header.serial, 0, e);
+
+	buffer_append_uint(&b, plan->n_regions, 4);
+	for (size_t i = 0; i < plan->n_regions; i++) {
+		link_append_string(&b, plan->regions[i].name);
+		buffer_append_uint(&b, plan->regions[i].gpa, 8);
+		buffer_append_uint(&b, plan->regions[i].size, 8);
+		link_append_string(&b, plan_access_to_string(plan->regions[i].access));
+	}
+	send_message(server, &b);
+}
+
+static const struct {
+	void (*serve)(struct server *server, struct link_message *m, struct error *e);
+	bool needs_machine;
+} requests[] = {
+	[LINK_SETUP] = {do_setup, false},
+	[LINK_START] = {do_start, true},
+	[LINK_RESET] = {do_reset, true},
+	[LINK_STOP] = {do_stop, false},
+	[LINK_TELEMETRY] = {do_telemetry, true},
+	[LINK_CONSOLE] = {do_console, true},
+	[LINK_PLAN] = {do_plan, true},
+};
+
+static void serve(struct server *server, struct link_message *m)
+{
+	struct error e = {};
+	uint16_t type = m->header.type;
+
+	if (type >= ARRAY_SIZE(requests) || !requests[type].serve) {
+		log_error("hvmd sent a message of unknown type %u", type);
+		server->stopping = true;
+		server->status = 1;
+	} else if (requests[type].needs_machine && !server->machine) {
+		reply(server, m, error_set(&e, -ESRCH, "the machine has not been set up"), &e);
+	} else {
+		requests[type].serve(server, m, &e);
+	}
+}
+
+static void on_link(struct server *server)
+{
+	static struct link_message m; /* 64 KiB; one at a time */
+	struct error e = {};
+	int r = link_receive(server->link_fd, &m, &e);
+
+	if (r == -EAGAIN)
+		return;
+	if (r <= 0) {
+		if (r < 0)
+			log_error("hvmd's link: %s", error_text(&e, r));
+		server->stopping = true;
+		server->status = r < 0;
+		return;
+	}
+	serve(server, &m);
+	link_message_fini(&m);
+}
+
+/* --- News from the cores -------------------------------------------------------------------------------------- */
+
+static void collect(struct server *server)
+{
+	struct machine *machine = server->machine;
+
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		struct crash crash;
+
+		if (machine_collect_crash(machine, &machine->partitions[role], &crash))
+			tell_state(server, &machine->partitions[role], &crash);
+	}
+	pthread_mutex_lock(&machine->lock);
+	server->reset_pending = machine->reset_wanted[PARTITION_ROS] || machine->reset_wanted[PARTITION_HRT];
+	if (machine->flush_wanted && !server->flush_at)
+		server->flush_at = clock_usec() + FLUSH_AFTER_USEC;
+	machine->flush_wanted = false;
+	pthread_mutex_unlock(&machine->lock);
+}
+
+static void reset_for_guest(struct server *server)
+{
+	struct machine *machine = server->machine;
+	struct error e = {};
+	bool ros, hrt;
+	uint64_t usec;
+	int r;
+
+	pthread_mutex_lock(&machine->lock);
+	ros = machine->reset_wanted[PARTITION_ROS];
+	hrt = machine->reset_wanted[PARTITION_HRT];
+	machine->reset_wanted[PARTITION_ROS] = machine->reset_wanted[PARTITION_HRT] = false;
+	pthread_mutex_unlock(&machine->lock);
+	server->reset_pending = false;
+	if (!ros && !hrt)
+		return;
+	r = reset(server, ros && hrt ? LINK_SCOPE_ALL : ros ? LINK_SCOPE_ROS : LINK_SCOPE_HRT, &usec, &e);
+	if (r < 0)
+		log_warning("a reset that the guest asked for: %s", error_text(&e, r));
+	server->reset_at = clock_usec() + GUEST_RESET_GAP_USEC;
+}
+
+static void on_wake(struct server *server)
+{
+	uint64_t count;
+	ssize_t n = read(server->machine->wake_fd, &count, sizeof(count));
+
+	(void)n; /* only its arrival matters */
+	collect(server);
+}
+
+static void on_time(struct server *server)
+{
+	uint64_t now = clock_usec();
+
+	if (server->flush_at && now >= server->flush_at) {
+		server->flush_at = 0;
+		machine_flush_console(server->machine, now - FLUSH_AFTER_USEC / 2);
+	}
+	if (server->reset_pending && now >= server->reset_at)
+		reset_for_guest(server);
+}
+
+/* Milliseconds until the next thing that is due by time; -1: nothing is. */
+static int next_timeout(const struct server *server)
+{
+	uint64_t now = clock_usec(), due = UINT64_MAX;
+
+	if (server->flush_at)
+		due = server->flush_at;
+	if (server->reset_pending && server->reset_at < due)
+		due = server->reset_at;
+	if (due == UINT64_MAX)
+		return -1;
+	return due <= now ? 0 : (int)((due - now) / 1000 + 1);
+}
+
+static void step(struct server *server)
+{
+	struct pollfd fds[] = {
+		{.fd = server->link_fd, .events = POLLIN},
+		{.fd = server->machine ? server->machine->wake_fd : -1, .events = POLLIN},
+	};
+	int n = poll(fds, ARRAY_SIZE(fds), next_timeout(server));
+
+	if (n < 0 && errno != EINTR) {
+		log_error("poll: %s", error_text(NULL, -errno));
+		server->stopping = true;
+		server->status = 1;
+	}
+	if (n > 0 && fds[0].revents)
+		on_link(server);
+	if (n > 0 && fds[1].revents && !server->stopping)
+		on_wake(server);
+	if (server->machine && !server->stopping)
+		on_time(server);
+}
+
+int server_run(int link_fd)
+{
+	struct server server = {.link_fd = link_fd};
+
+	tell_hello(&server);
+	while (!server.stopping)
+		step(&server);
+	if (server.machine && !machine_park(server.machine, STOP_DEADLINE_USEC))
+		_exit(server.status); /* a core that will not park must not hold up the end */
+	machine_free(server.machine);
+	return server.status;
+}
