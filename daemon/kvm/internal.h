@@ -17,12 +17,18 @@ struct kvm_stats {
 
 #define CPUID_ENTRIES_MAX 256
 
+struct kvm_host {
+	int fd;
+	size_t run_size;          /* bytes of a vCPU's run area */
+	struct kvm_cpuid2 *cpuid; /* owned: what KVM supports, room for CPUID_ENTRIES_MAX */
+};
+
 struct kvm_machine {
 	int fd;
 	struct kvm_stats stats;
 	uint32_t n_slots;
-	size_t run_size;           /* bytes of a vCPU's run area */
-	struct kvm_cpuid2 *cpuid;  /* owned: what KVM supports, room for CPUID_ENTRIES_MAX */
+	/* borrowed */
+	const struct kvm_host *host;
 };
 
 struct kvm_vcpu {

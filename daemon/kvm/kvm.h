@@ -21,10 +21,20 @@
 struct boot_registers;
 struct error;
 
-/* --- The system: borrows an open /dev/kvm ---------------------------------------------------------------- */
+/* --- The host: what this KVM is and can do, asked once ----------------------------------------------------- */
 
-/* Whether this KVM has the API version and every capability we need; -ENODEV names what is missing. */
-int kvm_check(int kvm_fd, struct error *e);
+struct kvm_host;
+
+/*
+ * Takes over an open /dev/kvm in any case. -ENODEV, naming what is missing,
+ * where it lacks the API version or a capability that we need.
+ */
+int kvm_host_new(int kvm_fd, struct kvm_host **ret, struct error *e);
+struct kvm_host *kvm_host_free(struct kvm_host *host);
+DEFINE_CLEANUP(struct kvm_host *, kvm_host_free);
+
+/* Whether guests can have page-table leaves of 1 GiB (CPUID 0x80000001, EDX bit 26). */
+bool kvm_host_has_gigabyte_pages(const struct kvm_host *host);
 
 /* --- A machine: guest memory and an interrupt fabric -------------------------------------------------------- */
 
@@ -32,9 +42,9 @@ struct kvm_machine;
 
 /*
  * A machine without memory and vCPUs. Its first vCPU will be `boot_cpu`, which
- * gets the BSP flag. Borrows kvm_fd for its life.
+ * gets the BSP flag. Borrows the host for its life.
  */
-int kvm_machine_new(int kvm_fd, uint32_t boot_cpu, struct kvm_machine **ret, struct error *e);
+int kvm_machine_new(const struct kvm_host *host, uint32_t boot_cpu, struct kvm_machine **ret, struct error *e);
 
 /* Closes the machine; its vCPUs are freed before. Takes NULL; returns NULL. */
 struct kvm_machine *kvm_machine_free(struct kvm_machine *machine);

@@ -86,10 +86,10 @@ int kvm_vcpu_new(struct kvm_machine *machine, const struct vcpu_topology *topolo
 	vcpu->fd = kvm_ioctl(machine->fd, KVM_CREATE_VCPU, topology->id);
 	if (vcpu->fd < 0)
 		return error_set_errno(e, vcpu->fd, "KVM_CREATE_VCPU %u", topology->id);
-	r = map_run_area(vcpu, machine->run_size, e);
+	r = map_run_area(vcpu, machine->host->run_size, e);
 	if (r < 0)
 		return r;
-	r = set_cpuid(vcpu, machine->cpuid, topology, e);
+	r = set_cpuid(vcpu, machine->host->cpuid, topology, e);
 	if (r < 0)
 		return r;
 	r = remember_reset_state(vcpu, e);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -29,7 +28,7 @@ static int memfd_of(const char *name, uint64_t size, int *ret, struct error *e)
 	_cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
-		return error_set_errno(e, -errno, "making %" PRIu64 " MiB of guest memory", size / MiB);
+		return error_set_errno(e, -errno, "making %llu MiB of guest memory", size / MiB);
 	*ret = take_fd(fd);
 	return 0;
 }
@@ -43,7 +42,7 @@ static int map_ram(struct machine *machine, uint64_t offset, uint64_t size, int 
 		return 0;
 	p = mmap(machine->ram + offset, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, fd, 0);
 	if (p == MAP_FAILED)
-		return error_set_errno(e, -errno, "mapping %" PRIu64 " MiB of guest memory", size / MiB);
+		return error_set_errno(e, -errno, "mapping %llu MiB of guest memory", size / MiB);
 	return 0;
 }
 
@@ -91,7 +90,7 @@ static int reserve_ram(struct machine *machine, struct error *e)
 
 	p = mmap(NULL, machine->spec->memory, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
-		return error_set_errno(e, -errno, "reserving %" PRIu64 " MiB of addresses", machine->spec->memory / MiB);
+		return error_set_errno(e, -errno, "reserving %llu MiB of addresses", machine->spec->memory / MiB);
 	machine->ram = p;
 	machine->ram_bytes = machine->spec->memory;
 	r = memfd_of("hvm-ros", machine->spec->ros_memory, &machine->ros_memfd, e);
@@ -146,7 +145,7 @@ static int make_core(struct partition *p, struct core *core, uint32_t id, struct
 	return core_start(core, e);
 }
 
-static int make_partition(struct machine *machine, int kvm_fd, enum partition_role role, struct error *e)
+static int make_partition(struct machine *machine, enum partition_role role, struct error *e)
 {
 	const struct vm_spec *spec = machine->spec;
 	struct partition *p = &machine->partitions[role];
@@ -157,7 +156,7 @@ static int make_partition(struct machine *machine, int kvm_fd, enum partition_ro
 	p->cores = calloc(n, sizeof(*p->cores));
 	if (!p->cores)
 		return error_set_errno(e, -ENOMEM, "making the %s partition", partition_role_to_string(role));
-	r = kvm_machine_new(kvm_fd, p->first_core, &p->kvm, e);
+	r = kvm_machine_new(machine->host, p->first_core, &p->kvm, e);
 	if (r < 0)
 		return r;
 	r = map_windows(machine, p, role == PARTITION_ROS ? spec->ros_memory : spec->memory, e);
@@ -204,11 +203,11 @@ static int load_image(struct machine *machine, int image_fd, struct error *e)
 		&machine->image, e);
 	if (r < 0)
 		return error_prefix(e, r, "HRT image \"%s\"", id);
-	r = plan_hrt(spec, &machine->image, &machine->plan, e);
+	r = plan_hrt(spec, &machine->image, kvm_host_has_gigabyte_pages(machine->host), &machine->plan, e);
 	return r < 0 ? error_prefix(e, r, "HRT image \"%s\"", id) : 0;
 }
 
-static int build(struct machine *machine, int kvm_fd, int image_fd, struct error *e)
+static int build(struct machine *machine, int *kvm_fd, int image_fd, struct error *e)
 {
 	_cleanup_close_ int template = -1;
 	int r;
@@ -216,7 +215,7 @@ static int build(struct machine *machine, int kvm_fd, int image_fd, struct error
 	if (!machine->spec->hybrid)
 		return error_set(e, -EOPNOTSUPP, "VM %s has no <hvm> and so no HRT, and this version boots no ROS "
 			"kernel: there is nothing to run; add <hvm enable=\"y\"> with an <hrt>", machine->spec->name);
-	r = kvm_check(kvm_fd, e);
+	r = kvm_host_new(take_fd(*kvm_fd), &machine->host, e);
 	if (r < 0)
 		return r;
 	r = load_image(machine, image_fd, e);
@@ -234,7 +233,7 @@ static int build(struct machine *machine, int kvm_fd, int image_fd, struct error
 	if (r < 0)
 		return r;
 	for (int role = 0; role < N_PARTITION_ROLES; role++) {
-		r = make_partition(machine, kvm_fd, (enum partition_role)role, e);
+		r = make_partition(machine, (enum partition_role)role, e);
 		if (r < 0)
 			return error_prefix(e, r, "the %s partition", partition_role_to_string((enum partition_role)role));
 	}
@@ -245,7 +244,7 @@ static int build(struct machine *machine, int kvm_fd, int image_fd, struct error
 int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, struct machine **ret, struct error *e)
 {
 	_cleanup_(machine_freep) struct machine *machine = calloc(1, sizeof(*machine));
-	_cleanup_close_ int image = image_fd;
+	_cleanup_close_ int image = image_fd, kvm = kvm_fd;
 	int r;
 
 	if (!machine) {
@@ -265,7 +264,7 @@ int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, stru
 	machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (machine->wake_fd < 0)
 		return error_set_errno(e, -errno, "making an eventfd");
-	r = build(machine, kvm_fd, image, e);
+	r = build(machine, &kvm, image, e);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(machine);
@@ -291,6 +290,7 @@ struct machine *machine_free(struct machine *machine)
 	close_fd(machine->ros_memfd);
 	close_fd(machine->wake_fd);
 	console_free(machine->console);
+	kvm_host_free(machine->host);
 	pthread_mutex_destroy(&machine->lock);
 	free(machine->image_data);
 	vm_spec_free(machine->spec);

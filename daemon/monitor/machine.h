@@ -67,6 +67,7 @@ struct machine {
 	struct hrt_image image;
 	struct plan plan;
 	uint64_t cpu_khz;
+	struct kvm_host *host; /* owned */
 
 	uint8_t *ram; /* owned mapping of ram_bytes: RAM without its hole */
 	uint64_t ram_bytes;
@@ -86,9 +87,8 @@ struct machine {
 
 /*
  * Builds a machine that is ready to start: parses the image, plans, makes both
- * KVM machines, writes the template. Takes over spec, image_fd and log_fd in
- * any case; borrows kvm_fd for the machine's life. image_fd may be -1 where the
- * definition has no HRT.
+ * KVM machines, writes the template. Takes over spec and the descriptors in any
+ * case. image_fd may be -1 where the definition has no HRT.
  */
 int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, struct machine **ret, struct error *e);
 

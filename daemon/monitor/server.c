@@ -116,7 +116,7 @@ static int setup(struct server *server, struct link_message *m, struct error *e)
 {
 	_cleanup_(vm_spec_freep) struct vm_spec *spec = NULL;
 	_cleanup_close_ int image_fd = -1;
-	int kvm_fd, r;
+	int r;
 
 	if (server->machine)
 		return error_set(e, -EBUSY, "this monitor has a machine already");
@@ -128,9 +128,8 @@ static int setup(struct server *server, struct link_message *m, struct error *e)
 			spec->n_files, 2 + spec->n_files);
 	if (spec->hybrid)
 		image_fd = link_message_take_fd(m, 2 + spec->hrt_file);
-	kvm_fd = link_message_take_fd(m, 0); /* open as long as this process: the machines are made from it */
 	server->started_usec = clock_usec();
-	return machine_new(take_ptr(spec), kvm_fd, take_fd(image_fd), link_message_take_fd(m, 1), &server->machine, e);
+	return machine_new(take_ptr(spec), link_message_take_fd(m, 0), take_fd(image_fd), link_message_take_fd(m, 1), &server->machine, e);
 }
 
 static void do_setup(struct server *server, struct link_message *m, struct error *e)
