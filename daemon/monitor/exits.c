@@ -135,6 +135,22 @@ static void heartbeat(struct core *core, const struct vcpu_exit *exit)
 	counter_add(&core->counters.heartbeats, exit->io.count);
 }
 
+static bool is_pit(const struct core *core, const struct vcpu_exit *exit)
+{
+	return core->partition->role == PARTITION_HRT && exit->io.size == 1 && pit_has_port(exit->io.port);
+}
+
+static void do_pit(struct core *core, const struct vcpu_exit *exit)
+{
+	struct pit *pit = &core->partition->machine->pit;
+
+	for (uint32_t i = 0; i < exit->io.count; i++)
+		if (exit->io.in)
+			exit->io.data[i] = pit_read(pit, exit->io.port, clock_nsec());
+		else
+			pit_write(pit, exit->io.port, exit->io.data[i], clock_nsec());
+}
+
 static bool do_out(struct core *core, const struct vcpu_exit *exit)
 {
 	switch (exit->io.port) {
@@ -161,6 +177,10 @@ static bool do_out(struct core *core, const struct vcpu_exit *exit)
 
 static bool do_io(struct core *core, const struct vcpu_exit *exit)
 {
+	if (is_pit(core, exit)) {
+		do_pit(core, exit);
+		return true;
+	}
 	if (!exit->io.in)
 		return do_out(core, exit);
 	memset(exit->io.data, 0xFF, (size_t)exit->io.size * exit->io.count);

@@ -96,6 +96,8 @@ static int put_back_hrt_memory(struct machine *machine, struct error *e)
 	if (madvise(machine->ram + from, machine->ram_bytes - from, MADV_DONTNEED) < 0)
 		return error_set_errno(e, -errno, "putting the HRT's memory back");
 	memset(machine->comm_page, 0, PAGE_SIZE);
+	pit_fini(&machine->pit);
+	pit_init(&machine->pit);
 	return 0;
 }
 

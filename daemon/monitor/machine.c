@@ -255,6 +255,7 @@ int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, stru
 	machine->spec = spec;
 	machine->ros_memfd = machine->wake_fd = -1;
 	pthread_mutex_init(&machine->lock, NULL);
+	pit_init(&machine->pit);
 	machine->port_listener = (struct debug_port_listener){.line = on_line, .begun = on_line_begun, .data = machine};
 	for (int role = 0; role < N_PARTITION_ROLES; role++)
 		machine->partitions[role] = (struct partition){.role = (enum partition_role)role, .machine = machine};
@@ -291,6 +292,7 @@ struct machine *machine_free(struct machine *machine)
 	close_fd(machine->wake_fd);
 	console_free(machine->console);
 	kvm_host_free(machine->host);
+	pit_fini(&machine->pit);
 	pthread_mutex_destroy(&machine->lock);
 	free(machine->image_data);
 	vm_spec_free(machine->spec);

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "device/pit.h"
 #include "guest/memory.h"
 #include "guest/plan.h"
 #include "image/hrt.h"
@@ -77,6 +78,7 @@ struct machine {
 
 	struct partition partitions[N_PARTITION_ROLES];
 	struct console *console; /* owned */
+	struct pit pit;          /* the HRT's: KVM's own would need the full interrupt controller */
 	struct debug_port_listener port_listener;
 
 	int wake_fd; /* owned: eventfd that cores write when there is news for the coordinator */
