@@ -1,0 +1,91 @@
+/*
+ * monitor-client.h - a test's end of the link to one hvm-monitor, without hvmd
+ *
+ * Spawns the monitor of the build folder and speaks the link (abi/link.h) with
+ * it. News are taken in whenever a function here waits; what a partition last
+ * said of itself stands in `partitions`. Every wait has a deadline.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cursor.h"
+#include "base/error.h"
+#include "link/link.h"
+#include "link/state.h"
+
+struct buffer;
+
+struct partition_news {
+	enum partition_state state;
+	enum vm_reason reason;
+	int32_t vcpu;
+	uint64_t address;
+	char details[ERROR_TEXT_MAX];
+};
+
+struct hrt_news { /* LINK_HRT */
+	uint64_t flags, gva_offset, entry_gva, comm_page;
+	uint32_t int_vector;
+};
+
+struct monitor_client {
+	int link;    /* owned; -1: closed */
+	int log;     /* owned: the console log */
+	pid_t pid;   /* 0: there is no monitor */
+	uint32_t serial;
+	bool hello;  /* the monitor has said who it is */
+	struct partition_news partitions[N_PARTITION_ROLES];
+	struct hrt_news hrt;
+	unsigned n_resets; /* LINK_RESET_DONE so far */
+	struct link_message reply; /* the last one; its payload is behind errno and sentence */
+};
+
+/* A hybrid machine as a test describes it. */
+struct test_machine {
+	const char *image;   /* "reference.elf", in examples/guests of the build folder */
+	const char *cmdline; /* NULL: none */
+	uint32_t memory_mib, ros_mib;
+	uint32_t cores, ros_cores;
+	uint32_t stack; /* bytes for each HRT core; 0: SPEC_STACK_DEFAULT */
+};
+
+/* NULL, or why there can be no virtual machine here. */
+const char *monitor_unusable(void);
+
+/* Spawns a monitor and waits for its hello. Returns 0, or a negative errno and a sentence. */
+int monitor_spawn(struct monitor_client *client, struct error *e);
+
+/* LINK_SETUP. Returns what the monitor answered. */
+int monitor_setup(struct monitor_client *client, const struct test_machine *machine, struct error *e);
+
+/*
+ * Sends a request with a payload and a descriptor (borrowed; -1: none) and waits
+ * for its reply, of which `client->reply` is the body. Returns what the monitor
+ * answered, with its sentence; -ETIMEDOUT when it did not.
+ */
+int monitor_request(struct monitor_client *client, enum link_type type, const void *payload, size_t size, int fd,
+	struct error *e);
+
+/* Takes in news until the HRT is in this state. False when the deadline passes first. */
+bool monitor_wait_hrt(struct monitor_client *client, enum partition_state state, unsigned timeout_ms);
+
+/* Takes in news until the console log has this text `n` times. False when the deadline passes first. */
+bool monitor_wait_text(struct monitor_client *client, const char *text, unsigned n, unsigned timeout_ms);
+
+/* The console log so far, which the caller frees. NULL when memory is short. */
+char *monitor_log(const struct monitor_client *client);
+
+/* How often `text` stands in the console log. */
+unsigned monitor_count_text(const struct monitor_client *client, const char *text);
+
+/* The number that telemetry has under this key; `missing` when it has none. */
+uint64_t monitor_telemetry(struct monitor_client *client, const char *key, uint64_t missing);
+
+/* Waits for the monitor's end. Its exit status; -1 when it was killed, or is still there after the timeout. */
+int monitor_wait_end(struct monitor_client *client, unsigned timeout_ms);
+
+/* Kills the monitor if it is there, and lets go of everything. */
+void monitor_fini(struct monitor_client *client);

@@ -1,0 +1,432 @@
+/*
+ * test-hrt.c - the reference HRT on real KVM, through hvm-monitor but without hvmd
+ *
+ * The guest (examples/guests) checks what it was promised; its verdict lines are
+ * the assertions here. Then it misbehaves in each way it can, and the monitor
+ * has to say what happened and to stay stoppable.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi/hrt.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/macro.h"
+#include "monitor-client.h"
+
+/* Verdict lines of one boot: core 0 also checks what is there once for all. The guest has no say in the numbers. */
+#define PROMISES_CORE  79
+#define PROMISES_FIRST 124
+
+#define BOOT_TIMEOUT_MS 60000 /* eight cores share what the host has, and are interpreted on some */
+#define STOP_TIMEOUT_MS 1000
+
+static struct monitor_client client = {.link = -1, .log = -1};
+
+static void stop_all(void)
+{
+	monitor_fini(&client);
+}
+
+TestSuite(hrt, .fini = stop_all, .timeout = 120);
+
+/* A machine with one ROS core, which stays parked, and 4 MiB for it. */
+static struct test_machine machine_with(const char *image, uint32_t hrt_cores, const char *cmdline)
+{
+	return (struct test_machine){.image = image, .cmdline = cmdline, .memory_mib = 64, .ros_mib = 4,
+		.cores = 1 + hrt_cores, .ros_cores = 1};
+}
+
+static void start(const struct test_machine *machine)
+{
+	const char *unusable = monitor_unusable();
+	struct error e = {};
+	int r;
+
+	if (unusable)
+		cr_skip_test("%s", unusable);
+	r = monitor_spawn(&client, &e);
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+	r = monitor_setup(&client, machine, &e);
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+	r = monitor_request(&client, LINK_START, NULL, 0, -1, &e);
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+}
+
+static void reset_hrt(void)
+{
+	uint8_t scope = LINK_SCOPE_HRT;
+	struct error e = {};
+	int r = monitor_request(&client, LINK_RESET, &scope, 1, -1, &e);
+
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+}
+
+/* A second is promised, whatever the guest does. */
+static void stop_in_time(void)
+{
+	uint64_t begin = clock_usec();
+	struct error e = {};
+	int r = monitor_request(&client, LINK_STOP, NULL, 0, -1, &e), status;
+
+	cr_expect_eq(r, 0, "%s", error_text(&e, r));
+	status = monitor_wait_end(&client, STOP_TIMEOUT_MS);
+	cr_expect_eq(status, 0, "the monitor ended with status %d", status);
+	cr_expect_lt(clock_usec() - begin, STOP_TIMEOUT_MS * 1000, "stopping took %llu usec",
+		(unsigned long long)(clock_usec() - begin));
+}
+
+/* --- Promises ------------------------------------------------------------- */
+
+static void expect_core(uint32_t core, unsigned n_boots)
+{
+	unsigned promises = core == 0 ? PROMISES_FIRST : PROMISES_CORE, n;
+	char text[64];
+
+	snprintf(text, sizeof(text), "core %u: %u promises kept, 0 broken\n", core, promises);
+	cr_assert(monitor_wait_text(&client, text, n_boots, BOOT_TIMEOUT_MS), "no line \"core %u: %u promises kept\" in:\n%s", core,
+		promises, monitor_log(&client));
+	snprintf(text, sizeof(text), "core %u: ok   ", core);
+	n = monitor_count_text(&client, text);
+	cr_expect_eq(n, promises * n_boots, "core %u has %u good verdicts, not %u", core, n, promises * n_boots);
+}
+
+static void expect_hello(const struct test_machine *machine, uint32_t core)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "hrt core %u (apic %u): hello\n", core, machine->ros_cores + core);
+	cr_expect_geq(monitor_count_text(&client, text), 1, "no line \"%s\"", text);
+}
+
+static void expect_promises(const struct test_machine *machine, unsigned n_boots)
+{
+	for (uint32_t core = 0; core < machine->cores - machine->ros_cores; core++) {
+		expect_core(core, n_boots);
+		expect_hello(machine, core);
+	}
+	cr_expect_eq(monitor_count_text(&client, "FAIL"), 0, "broken promises in:\n%s", monitor_log(&client));
+}
+
+static void check_promises(const struct test_machine *machine)
+{
+	start(machine);
+	expect_promises(machine, 1);
+	stop_in_time();
+}
+
+Test(hrt, finds_all_promises_kept_on_one_core)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, NULL);
+
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_on_two_cores)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, "mode=check");
+
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_on_four_cores)
+{
+	struct test_machine machine = machine_with("reference.elf", 4, NULL);
+
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_on_eight_cores)
+{
+	struct test_machine machine = machine_with("reference.elf", 8, NULL);
+
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_at_offset_zero_on_one_core)
+{
+	struct test_machine machine = machine_with("reference-low.elf", 1, NULL);
+
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_at_offset_zero_on_two_cores)
+{
+	struct test_machine machine = machine_with("reference-low.elf", 2, NULL);
+
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_at_offset_zero_on_four_cores)
+{
+	struct test_machine machine = machine_with("reference-low.elf", 4, NULL);
+
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_when_loaded_by_program_headers)
+{
+	struct test_machine machine = machine_with("reference-elf.elf", 2, NULL);
+
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_in_16_mib)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, NULL);
+
+	machine.memory_mib = 16;
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_in_8_gib_around_the_device_hole)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, NULL);
+
+	machine.memory_mib = 8192;
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_behind_three_ros_cores)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, NULL);
+
+	machine.cores = 4;
+	machine.ros_cores = 3;
+	machine.ros_mib = 8;
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_on_larger_stacks)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, NULL);
+
+	machine.stack = 16384;
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_again_after_each_reset)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, NULL);
+
+	start(&machine);
+	expect_promises(&machine, 1);
+	reset_hrt();
+	expect_promises(&machine, 2);
+	reset_hrt();
+	expect_promises(&machine, 3);
+	cr_expect_eq(monitor_count_text(&client, "[hvmd: hrt reset 2]"), 1);
+	stop_in_time();
+}
+
+Test(hrt, is_told_to_hvmd_as_its_image_asks)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, "mode=park");
+
+	start(&machine);
+	cr_expect_eq(client.hrt.flags, HVM_FLAG_MAP_2MB);
+	cr_expect_eq(client.hrt.gva_offset, HVM_GVA_OFFSET_HIGH);
+	cr_expect_eq(client.hrt.entry_gva >> 20, (HVM_GVA_OFFSET_HIGH + 8 * MiB) >> 20);
+	cr_expect_eq(client.hrt.comm_page, 12 * GiB);
+	cr_expect_eq(client.hrt.int_vector, 255);
+	cr_expect_eq(client.partitions[PARTITION_ROS].state, PARTITION_PARKED);
+	cr_expect_eq(client.partitions[PARTITION_HRT].state, PARTITION_RUNNING);
+	stop_in_time();
+}
+
+Test(hrt, shows_its_lines_to_a_watcher_who_comes_late)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, NULL);
+	static char text[65536];
+	int pipe_fds[2];
+	struct error e = {};
+	ssize_t n;
+
+	start(&machine);
+	expect_promises(&machine, 1);
+	cr_assert_eq(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
+	cr_assert_eq(monitor_request(&client, LINK_CONSOLE, NULL, 0, pipe_fds[1], &e), 0, "%s", e.text);
+	n = read(pipe_fds[0], text, sizeof(text) - 1);
+	cr_assert_gt(n, 0);
+	text[n] = 0;
+	cr_expect(strstr(text, "hrt core 0 (apic 1): hello\n"));
+	cr_expect(strstr(text, " promises kept, 0 broken\n"));
+	stop_in_time();
+}
+
+/* --- Misbehaviour --------------------------------------------------------- */
+
+static void expect_crash(enum vm_reason reason, int32_t vcpu, const char *text)
+{
+	const struct partition_news *hrt = &client.partitions[PARTITION_HRT];
+
+	cr_assert(monitor_wait_hrt(&client, PARTITION_CRASHED, BOOT_TIMEOUT_MS), "the HRT is %s, not crashed:\n%s",
+		partition_state_to_string(hrt->state), monitor_log(&client));
+	cr_expect_eq(hrt->reason, reason, "the reason is %s, not %s", vm_reason_to_string(hrt->reason),
+		vm_reason_to_string(reason));
+	cr_expect_eq(hrt->vcpu, vcpu, "it was core %d, not %d", hrt->vcpu, vcpu);
+	cr_expect_eq(hrt->address >> 16, (HVM_GVA_OFFSET_HIGH + 8 * MiB) >> 16, "it was at 0x%llx, outside the image",
+		(unsigned long long)hrt->address);
+	cr_expect(strstr(hrt->details, text), "\"%s\" does not say \"%s\"", hrt->details, text);
+	cr_expect(monitor_wait_text(&client, hrt->details, 1, 1000), "the console does not say \"%s\"", hrt->details);
+}
+
+/* A crash is told with the core and the cause; a reset revives the HRT, which does the same again. */
+static void check_crash(const char *cmdline, enum vm_reason reason, int32_t vcpu, const char *text)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, cmdline);
+
+	start(&machine);
+	expect_crash(reason, vcpu, text);
+	reset_hrt();
+	cr_assert(monitor_wait_text(&client, "comes now", 2, BOOT_TIMEOUT_MS), "it did not boot again:\n%s",
+		monitor_log(&client));
+	expect_crash(reason, vcpu, text);
+	stop_in_time();
+}
+
+Test(hrt, crashes_by_a_triple_fault)
+{
+	check_crash("mode=triple", REASON_TRIPLE_FAULT, 2, "core 2: triple fault at RIP 0xffff80000080");
+}
+
+Test(hrt, crashes_on_the_core_that_its_command_line_names)
+{
+	check_crash("mode=triple core=0", REASON_TRIPLE_FAULT, 1, "core 1: triple fault at RIP 0xffff80000080");
+}
+
+Test(hrt, crashes_by_a_page_fault_that_only_the_null_handler_takes)
+{
+	check_crash("mode=unmapped", REASON_GUEST_PANIC, 2, "core 2: page fault (vector 14, error code 0x0) at RIP 0xffff80000080");
+	cr_expect(strstr(client.partitions[PARTITION_HRT].details, "address 0xffff800400000000"));
+}
+
+Test(hrt, crashes_by_an_invalid_opcode_that_only_the_null_handler_takes)
+{
+	check_crash("mode=ud", REASON_GUEST_PANIC, 2, "core 2: invalid opcode (vector 6) at RIP 0xffff80000080");
+}
+
+Test(hrt, crashes_by_an_instruction_that_kvm_cannot_emulate)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, "mode=emulation");
+
+	start(&machine);
+	while (client.partitions[PARTITION_HRT].state == PARTITION_RUNNING)
+		if (monitor_wait_text(&client, "popcnt worked", 1, 100))
+			cr_skip_test("this processor runs popcnt itself");
+	expect_crash(REASON_EMULATION_FAILURE, 2, "core 2: KVM cannot emulate the instruction at RIP 0xffff80000080");
+	cr_expect(strstr(client.partitions[PARTITION_HRT].details, "f3 48 0f b8"), "the bytes of popcnt are not in \"%s\"",
+		client.partitions[PARTITION_HRT].details);
+	stop_in_time();
+}
+
+Test(hrt, is_stopped_within_a_second_while_it_spins)
+{
+	struct test_machine machine = machine_with("reference.elf", 4, "mode=spin");
+
+	start(&machine);
+	cr_assert(monitor_wait_text(&client, "spins\n", 4, BOOT_TIMEOUT_MS));
+	stop_in_time();
+}
+
+Test(hrt, is_stopped_within_a_second_after_a_raw_vmcall)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, "mode=vmcall");
+
+	start(&machine);
+	cr_assert(monitor_wait_text(&client, "core 1: vmcall comes now", 1, BOOT_TIMEOUT_MS));
+	usleep(100000); /* into the hang, where there is one */
+	cr_expect_eq(client.partitions[PARTITION_HRT].state, PARTITION_RUNNING);
+	stop_in_time();
+}
+
+Test(hrt, is_reset_while_it_spins)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, "mode=spin");
+
+	start(&machine);
+	cr_assert(monitor_wait_text(&client, "spins\n", 2, BOOT_TIMEOUT_MS));
+	reset_hrt();
+	cr_assert(monitor_wait_text(&client, "spins\n", 4, BOOT_TIMEOUT_MS));
+	stop_in_time();
+}
+
+Test(hrt, ends_with_the_link_even_while_it_spins)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, "mode=spin");
+
+	start(&machine);
+	cr_assert(monitor_wait_text(&client, "spins\n", 2, BOOT_TIMEOUT_MS));
+	client.link = close_fd(client.link);
+	cr_expect_eq(monitor_wait_end(&client, STOP_TIMEOUT_MS), 0);
+}
+
+/* --- The rest of what it can be told -------------------------------------- */
+
+Test(hrt, resets_itself_and_finds_its_image_as_new)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, "mode=reset");
+
+	start(&machine);
+	cr_assert(monitor_wait_text(&client, "2 promises kept, 0 broken", 2, BOOT_TIMEOUT_MS), "%s", monitor_log(&client));
+	cr_expect_eq(monitor_count_text(&client, "core 0: boot 1\n"), 1);
+	cr_expect_eq(monitor_count_text(&client, "core 0: boot 2\n"), 1);
+	cr_expect_eq(monitor_count_text(&client, "FAIL"), 0, "%s", monitor_log(&client));
+	cr_expect_eq(client.n_resets, 1);
+	stop_in_time();
+}
+
+Test(hrt, is_reset_after_it_has_dirtied_many_pages)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, "mode=dirty pages=5000");
+
+	start(&machine);
+	cr_assert(monitor_wait_text(&client, "dirtied 5000 of 5000 pages", 1, BOOT_TIMEOUT_MS));
+	reset_hrt();
+	cr_assert(monitor_wait_text(&client, "dirtied 5000 of 5000 pages", 2, BOOT_TIMEOUT_MS));
+	stop_in_time();
+}
+
+Test(hrt, counts_and_telemetry_shows_it)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, "mode=count");
+	uint64_t heartbeat = 0;
+
+	start(&machine);
+	cr_assert(monitor_wait_text(&client, "counts\n", 2, BOOT_TIMEOUT_MS));
+	for (unsigned i = 0; i < 50 && heartbeat == 0; i++) {
+		usleep(100000);
+		heartbeat = monitor_telemetry(&client, "vcpu.2.heartbeat", 0);
+	}
+	cr_expect_gt(heartbeat, 0);
+	stop_in_time();
+}
+
+/* --- Machines that cannot be ---------------------------------------------- */
+
+static void expect_refusal(const struct test_machine *machine, int error, const char *text)
+{
+	const char *unusable = monitor_unusable();
+	struct error e = {};
+	int r;
+
+	if (unusable)
+		cr_skip_test("%s", unusable);
+	cr_assert_eq(monitor_spawn(&client, &e), 0, "%s", e.text);
+	r = monitor_setup(&client, machine, &e);
+	cr_expect_eq(r, error, "errno %d, not %d: %s", -r, -error, e.text);
+	cr_expect(strstr(e.text, text), "\"%s\" does not say \"%s\"", e.text, text);
+	stop_in_time();
+}
+
+Test(hrt, is_refused_in_a_machine_that_ends_below_its_image)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, NULL);
+
+	machine.memory_mib = 8;
+	expect_refusal(&machine, -ENOEXEC, "0x800000");
+}
