@@ -1,0 +1,773 @@
+/*
+ * vm.c - see vm.h
+ *
+ * Two things change a VM: what callers ask for, and what the monitor tells. Both
+ * end in move(), the only place that changes the state of a VM and tells it.
+ *
+ * However a run ends, it ends in on_gone(): who wants it to end says how it shall
+ * look afterwards (`end`, or the state `stopping`) and sees to it that the monitor
+ * goes.
+ */
+#include "vm/vm.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/cursor.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "spec/wire.h"
+#include "vm/images.h"
+#include "vm/store.h"
+#include "vm/telemetry.h"
+
+#define CONSOLE "hrt" /* the only one of this version */
+
+struct vm_waiter {
+	struct vm_waiter *next; /* owned */
+	vm_done_fn done;
+	void *userdata; /* borrowed */
+};
+
+#define tell(vm, hook, ...)                                                                                    \
+	do {                                                                                                   \
+		const struct vm_listener *listener_ = (vm)->context->listener;                                 \
+		if (listener_)                                                                                 \
+			listener_->hook((vm)->context->userdata, __VA_ARGS__);                                 \
+	} while (0)
+
+static const char *vm_name(const struct vm *vm)
+{
+	return vm->stored->name;
+}
+
+const struct vm_spec *vm_spec_in_force(const struct vm *vm)
+{
+	return vm->replaced ? vm->replaced : vm->stored;
+}
+
+bool vm_is_active(const struct vm *vm)
+{
+	return vm->monitor;
+}
+
+pid_t vm_leader(const struct vm *vm)
+{
+	return vm->monitor ? monitor_pid(vm->monitor) : 0;
+}
+
+struct vm_extent vm_partition_extent(const struct vm_partition *partition)
+{
+	const struct vm_spec *spec = vm_spec_in_force(partition->vm);
+
+	assert(partition->present);
+	if (partition->role == PARTITION_ROS)
+		return (struct vm_extent){.n_vcpus = spec->ros_cores,
+			.memory_bytes = spec->ros_memory,
+			.visible_bytes = spec->ros_memory};
+	return (struct vm_extent){.first_vcpu = spec->ros_cores,
+		.n_vcpus = spec->cores - spec->ros_cores,
+		.memory_start = spec->ros_memory,
+		.memory_bytes = spec->memory - spec->ros_memory,
+		.visible_bytes = spec->memory};
+}
+
+static void partition_clear(struct vm_partition *p)
+{
+	p->state = PARTITION_INACTIVE;
+	p->reason = REASON_DEFINED;
+	p->details = (struct error){};
+	p->n_resets = 0;
+}
+
+struct vm *vm_new(struct vm_context *context, struct vm_spec *spec)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	if (!vm)
+		return NULL;
+	vm->context = context;
+	vm->stored = spec;
+	vm_life_init(&vm->life);
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		vm->partitions[role] = (struct vm_partition){.role = (enum partition_role)role, .vm = vm};
+		partition_clear(&vm->partitions[role]);
+	}
+	vm->partitions[PARTITION_ROS].present = true;
+	vm->partitions[PARTITION_HRT].present = spec->hybrid;
+	return vm;
+}
+
+static void finish_start(struct vm *vm, int error, const struct error *e)
+{
+	vm_done_fn done = take_ptr(vm->start_done);
+
+	if (done)
+		done(vm->start_userdata, error, e);
+}
+
+static void finish_waiters(struct vm *vm)
+{
+	struct vm_waiter *waiters = take_ptr(vm->waiters);
+
+	while (waiters) {
+		struct vm_waiter *w = waiters;
+
+		waiters = w->next;
+		if (w->done)
+			w->done(w->userdata, 0, NULL);
+		free(w);
+	}
+}
+
+struct vm *vm_free(struct vm *vm)
+{
+	if (!vm)
+		return NULL;
+	monitor_free(vm->monitor);
+	finish_start(vm, -ECANCELED, NULL);
+	finish_waiters(vm);
+	vm_spec_free(vm->replaced);
+	vm_spec_free(vm->stored);
+	free(vm);
+	return NULL;
+}
+
+/* The HRT partition is there when the definition in force has it. */
+static void update_partitions(struct vm *vm)
+{
+	struct vm_partition *hrt = &vm->partitions[PARTITION_HRT];
+	bool wanted = vm_spec_in_force(vm)->hybrid;
+
+	if (hrt->present && !wanted)
+		tell(vm, partition_removed, hrt);
+	if (hrt->present == wanted)
+		return;
+	hrt->present = wanted;
+	partition_clear(hrt);
+	if (wanted)
+		tell(vm, partition_added, hrt);
+}
+
+void vm_redefine(struct vm *vm, struct vm_spec *spec)
+{
+	struct vm_spec *before = vm->stored;
+
+	vm->stored = spec;
+	if (vm->monitor && !vm->replaced)
+		vm->replaced = before;
+	else
+		vm_spec_free(before);
+	update_partitions(vm);
+	tell(vm, changed, vm, VM_CHANGED_DEFINITION);
+}
+
+/* Why a guest came to its end is kept until it runs again. */
+static void note_exit(struct vm *vm, enum vm_state state, enum vm_reason reason)
+{
+	if (state == VM_STARTING || state == VM_RUNNING)
+		vm->has_exit_reason = false;
+	else if ((state == VM_CRASHED || state == VM_FAILED || state == VM_INACTIVE) && !vm->has_exit_reason) {
+		vm->has_exit_reason = true;
+		vm->exit_reason = reason;
+	}
+}
+
+/* A guest can crash and ask to be reset as often as it likes. */
+static void log_life(const struct vm *vm)
+{
+	static struct ratelimit limit = {.interval_usec = 10000000, .burst = 50};
+	const struct vm_life *life = &vm->life;
+	enum log_level level = life->state == VM_FAILED ? LOG_LEVEL_ERROR
+		: life->state == VM_CRASHED		? LOG_LEVEL_NOTICE
+							: LOG_LEVEL_INFO;
+
+	if (log_ratelimit(&limit))
+		log_line(level, "vm %s: %s (%s)%s%s", vm_name(vm), vm_state_to_string(life->state),
+			vm_reason_to_string(life->reason), life->details.text[0] ? ": " : "", life->details.text);
+}
+
+static void move(struct vm *vm, enum vm_state state, enum vm_reason reason, const char *details,
+	const struct monitor_news *blame)
+{
+	enum vm_state before = vm->life.state;
+
+	vm_life_move(&vm->life, state, reason, details);
+	note_exit(vm, state, reason);
+	log_life(vm);
+	tell(vm, state_changed, vm, before, blame ? blame->vcpu : -1, blame ? blame->address : 0);
+	tell(vm, changed, vm, VM_CHANGED_STATE);
+}
+
+static unsigned role_change(enum partition_role role)
+{
+	return role == PARTITION_ROS ? VM_CHANGED_ROS : VM_CHANGED_HRT;
+}
+
+/* What a partition was accused of stays readable after the end. */
+static void partitions_end(struct vm *vm, enum vm_reason reason)
+{
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		struct vm_partition *p = &vm->partitions[role];
+
+		if (p->state != PARTITION_CRASHED && p->state != PARTITION_FAILED) {
+			p->reason = reason;
+			p->details = (struct error){};
+		}
+		p->state = PARTITION_INACTIVE;
+	}
+	tell(vm, changed, vm, VM_CHANGED_ROS | VM_CHANGED_HRT);
+}
+
+/* Decides how this run ends, and ends it. The first decision counts. */
+static void end(struct vm *vm, enum vm_reason reason, int error, const char *text)
+{
+	if (!vm->end.decided) {
+		vm->end.decided = true;
+		vm->end.reason = reason;
+		vm->end.error = error_set(&vm->end.text, error, "%s", text);
+	}
+	monitor_kill(vm->monitor);
+}
+
+static void after_stop(struct vm *vm)
+{
+	struct error e, details = vm->life.details;
+	enum vm_reason reason = vm->life.reason;
+
+	error_set(&e, -ECANCELED, "VM %s was stopped while it was starting", vm_name(vm));
+	partitions_end(vm, reason);
+	move(vm, VM_INACTIVE, reason, details.text, NULL);
+	finish_start(vm, -ECANCELED, &e);
+}
+
+static void after_failure(struct vm *vm)
+{
+	partitions_end(vm, vm->end.reason);
+	move(vm, VM_FAILED, vm->end.reason, vm->end.text.text, NULL);
+	finish_start(vm, vm->end.error, &vm->end.text);
+}
+
+static void on_gone(void *userdata, const char *how)
+{
+	struct vm *vm = userdata;
+
+	if (!vm->end.decided) {
+		vm->end.reason = REASON_VMM_DIED;
+		vm->end.error = error_set(&vm->end.text, -ECANCELED, "the monitor (PID %d) %s", (int)vm->pid, how);
+	}
+	vm->monitor = monitor_free(vm->monitor);
+	vm->replaced = vm_spec_free(vm->replaced);
+	if (vm->life.state == VM_STOPPING)
+		after_stop(vm);
+	else
+		after_failure(vm);
+	update_partitions(vm);
+	tell(vm, changed, vm, VM_CHANGED_DEFINITION);
+	finish_waiters(vm);
+}
+
+/* What the states of the partitions, one of which is news, mean for the VM. */
+static void follow_partitions(struct vm *vm, const struct monitor_news *news)
+{
+	bool any[N_PARTITION_STATES] = {};
+	enum vm_state target;
+
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		if (vm->partitions[role].present)
+			any[vm->partitions[role].state] = true;
+	if (any[PARTITION_RUNNING])
+		target = VM_RUNNING;
+	else if (any[PARTITION_PAUSED])
+		target = VM_PAUSED;
+	else if (any[PARTITION_FAILED]) {
+		end(vm, news->reason, -ECANCELED, news->details);
+		return;
+	} else if (any[PARTITION_CRASHED])
+		target = VM_CRASHED;
+	else
+		return;
+	if (target != vm->life.state && vm_state_may_follow(vm->life.state, target))
+		move(vm, target, news->reason, news->details, news);
+}
+
+static void on_partition(void *userdata, const struct monitor_news *news)
+{
+	struct vm *vm = userdata;
+	struct vm_partition *p = &vm->partitions[news->role];
+
+	if (!p->present && news->state == PARTITION_INACTIVE)
+		return;
+	if (!p->present) {
+		end(vm, REASON_VMM_DIED, -ECANCELED, "the monitor told news of a partition that the VM does not have");
+		return;
+	}
+	p->state = news->state;
+	p->reason = news->reason;
+	snprintf(p->details.text, sizeof(p->details.text), "%s", news->details);
+	tell(vm, changed, vm, role_change(news->role));
+	if (news->state == PARTITION_CRASHED)
+		tell(vm, guest_crashed, vm, news);
+	follow_partitions(vm, news);
+}
+
+static void on_hrt(void *userdata, const struct monitor_hrt *hrt)
+{
+	struct vm *vm = userdata;
+
+	vm->hrt = *hrt;
+	tell(vm, changed, vm, VM_CHANGED_HRT_IMAGE);
+}
+
+static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus)
+{
+	struct vm *vm = userdata;
+	unsigned changes = VM_CHANGED_RESETS;
+
+	vm->n_resets++;
+	if (scope != LINK_SCOPE_HRT) {
+		vm->partitions[PARTITION_ROS].n_resets++;
+		changes |= VM_CHANGED_ROS;
+	}
+	if (scope != LINK_SCOPE_ROS) {
+		vm->partitions[PARTITION_HRT].n_resets++;
+		changes |= VM_CHANGED_HRT;
+	}
+	tell(vm, changed, vm, changes);
+	tell(vm, reset_done, vm, scope, first_vcpu, n_vcpus);
+}
+
+static const struct monitor_hooks hooks = {
+	.partition = on_partition,
+	.hrt = on_hrt,
+	.reset_done = on_reset_done,
+	.gone = on_gone,
+};
+
+/* A monitor that is gone cancels what was asked of it; on_gone() comes next, and knows more. */
+static bool monitor_is_gone(const struct vm *vm)
+{
+	return monitor_pid(vm->monitor) == 0;
+}
+
+static void start_refused(struct vm *vm, int error, const struct error *e)
+{
+	if (!monitor_is_gone(vm))
+		end(vm, error == -ENOMEM ? REASON_OUT_OF_MEMORY : REASON_START_FAILED, error, error_text(e, error));
+}
+
+static bool start_answered(void *userdata, int error, const struct error *e, struct cursor *body)
+{
+	struct vm *vm = userdata;
+
+	if (error < 0) {
+		start_refused(vm, error, e);
+		return true;
+	}
+	if (vm->life.state == VM_STARTING)
+		move(vm, VM_RUNNING, REASON_BOOTED, NULL, NULL);
+	if (vm->life.state != VM_STOPPING)
+		finish_start(vm, 0, NULL);
+	return body->left == 0;
+}
+
+static bool setup_answered(void *userdata, int error, const struct error *e, struct cursor *body)
+{
+	struct vm *vm = userdata;
+	struct error why;
+
+	if (error == 0 && body->left > 0)
+		return false;
+	if (error == 0) {
+		e = &why;
+		error = monitor_ask(vm->monitor, LINK_START, NULL, 0, NULL, 0, start_answered, vm, &why);
+	}
+	if (error < 0)
+		start_refused(vm, error, e);
+	return true;
+}
+
+/* The descriptors of LINK_SETUP, in its order. */
+struct setup {
+	int fds[2 + SPEC_FILES_MAX];
+	size_t n;
+};
+
+static void setup_fini(struct setup *setup)
+{
+	while (setup->n > 0)
+		close_fd(setup->fds[--setup->n]);
+}
+
+static int setup_collect(struct vm *vm, struct setup *setup, struct error *e)
+{
+	struct vm_context *context = vm->context;
+	const struct vm_spec *spec = vm->stored;
+	int r;
+
+	r = host_kvm_open(context->kvm_path, &setup->fds[0], e);
+	if (r < 0)
+		return r;
+	setup->fds[1] = -1; /* the console's place: its log is begun when nothing else can fail */
+	setup->n = 2;
+	for (size_t i = 0; i < spec->n_files; i++) {
+		r = image_open(context->store->images, spec->files[i].sha256, &setup->fds[setup->n], e);
+		if (r < 0)
+			return error_prefix(e, r, "file \"%s\"", spec->files[i].id);
+		setup->n++;
+	}
+	return store_console_begin(context->store, vm_name(vm), CONSOLE, &setup->fds[1], e);
+}
+
+static int ask_setup(struct vm *vm, const struct setup *setup, struct error *e)
+{
+	struct buffer b = BUFFER_INIT(LINK_MESSAGE_MAX);
+	int r;
+
+	spec_encode(vm->stored, &b);
+	r = buffer_ok(&b) ? 0 : error_set(e, -ENOMEM, "VM %s: its definition does not fit into a message", vm_name(vm));
+	if (r == 0)
+		r = monitor_ask(vm->monitor, LINK_SETUP, b.data, b.size, setup->fds, setup->n, setup_answered, vm, e);
+	buffer_fini(&b);
+	return r;
+}
+
+static int spawn(struct vm *vm, struct error *e)
+{
+	struct setup setup _cleanup_(setup_fini) = {};
+	int r;
+
+	r = setup_collect(vm, &setup, e);
+	if (r < 0)
+		return r;
+	r = monitor_spawn(vm->context->base, vm->context->monitor_path, &hooks, vm, &vm->monitor, e);
+	if (r < 0)
+		return r;
+	r = ask_setup(vm, &setup, e);
+	if (r < 0)
+		vm->monitor = monitor_free(vm->monitor);
+	return r;
+}
+
+void vm_context_probe_host(struct vm_context *context)
+{
+	struct host host;
+	bool changed;
+
+	host_probe(context->kvm_path, &host);
+	changed = !host_equal(&host, &context->host);
+	context->host = host;
+	if (changed && context->listener)
+		context->listener->host_changed(context->userdata);
+}
+
+/* Forgets the last run. */
+static void begin_run(struct vm *vm)
+{
+	memset(&vm->end, 0, sizeof(vm->end));
+	vm->pid = monitor_pid(vm->monitor);
+	vm->hrt = (struct monitor_hrt){};
+	vm->n_resets = 0;
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		partition_clear(&vm->partitions[role]);
+	tell(vm, changed, vm, VM_CHANGED_RESETS | VM_CHANGED_ROS | VM_CHANGED_HRT | VM_CHANGED_HRT_IMAGE);
+}
+
+static int check_startable(const struct vm *vm, struct error *e)
+{
+	const char *state = vm_state_to_string(vm->life.state);
+
+	switch (vm->life.state) {
+	case VM_INACTIVE:
+	case VM_FAILED:
+		return 0;
+	case VM_STARTING:
+	case VM_STOPPING:
+		return error_set(e, -EBUSY, "VM %s is %s; wait until it is done", vm_name(vm), state);
+	case VM_RUNNING:
+	case VM_PAUSED:
+		return error_set(e, -EALREADY, "VM %s is already %s", vm_name(vm), state);
+	case VM_CRASHED:
+		return error_set(e, -EALREADY, "VM %s has been started and has crashed; reset it, or stop it first", vm_name(vm));
+	case N_VM_STATES:
+		break;
+	}
+	assert(false);
+	return -EINVAL;
+}
+
+int vm_start(struct vm *vm, vm_done_fn done, void *userdata, struct error *e)
+{
+	int r;
+
+	r = check_startable(vm, e);
+	if (r < 0)
+		return r;
+	vm_context_probe_host(vm->context);
+	r = spawn(vm, e);
+	if (r < 0)
+		return r;
+	begin_run(vm);
+	vm->start_done = done;
+	vm->start_userdata = userdata;
+	move(vm, VM_STARTING, REASON_HOST_REQUEST, NULL, NULL);
+	return 0;
+}
+
+int vm_stop(struct vm *vm, uint64_t timeout_usec, enum vm_reason reason, vm_done_fn done, void *userdata,
+	struct error *e)
+{
+	struct vm_waiter *w;
+
+	if (!vm->monitor)
+		return error_set(e, -ESRCH, "VM %s is not running; it is %s", vm_name(vm),
+			vm_state_to_string(vm->life.state));
+	w = malloc(sizeof(*w));
+	if (!w)
+		return error_set_errno(e, -ENOMEM, "stopping VM %s", vm_name(vm));
+	*w = (struct vm_waiter){.next = vm->waiters, .done = done, .userdata = userdata};
+	vm->waiters = w;
+	if (vm->life.state != VM_STOPPING) {
+		struct error details = vm->life.details; /* of a crash: it stays known */
+
+		move(vm, VM_STOPPING, reason, details.text, NULL);
+	}
+	if (timeout_usec > 0)
+		monitor_stop(vm->monitor, timeout_usec);
+	else
+		monitor_kill(vm->monitor);
+	return 0;
+}
+
+/* Resets, telemetry and consoles are for machines that are built and not about to go. */
+static int check_running(const struct vm *vm, struct error *e)
+{
+	const char *state = vm_state_to_string(vm->life.state);
+
+	switch (vm->life.state) {
+	case VM_RUNNING:
+	case VM_PAUSED:
+	case VM_CRASHED:
+		return 0;
+	case VM_STARTING:
+	case VM_STOPPING:
+		return error_set(e, -EBUSY, "VM %s is %s; wait until it is done", vm_name(vm), state);
+	case VM_INACTIVE:
+	case VM_FAILED:
+		return error_set(e, -ESRCH, "VM %s is not running; it is %s", vm_name(vm), state);
+	case N_VM_STATES:
+		break;
+	}
+	assert(false);
+	return -EINVAL;
+}
+
+struct reset {
+	vm_done_fn done;
+	void *userdata; /* borrowed */
+};
+
+static bool reset_answered(void *userdata, int error, const struct error *e, struct cursor *body)
+{
+	_cleanup_free_ struct reset *reset = userdata;
+
+	if (error == 0) {
+		log_debug("a reset took %llu us", (unsigned long long)cursor_u64(body));
+		if (!cursor_ok(body) || body->left > 0) {
+			struct error why = {.text = "the monitor's answer to a reset has another form"};
+
+			reset->done(reset->userdata, -ECANCELED, &why);
+			return false;
+		}
+	}
+	reset->done(reset->userdata, error, e);
+	return true;
+}
+
+int vm_reset(struct vm *vm, enum link_scope scope, vm_done_fn done, void *userdata, struct error *e)
+{
+	_cleanup_free_ struct reset *reset = NULL;
+	uint8_t payload = (uint8_t)scope;
+	int r;
+
+	r = check_running(vm, e);
+	if (r < 0)
+		return r;
+	if (scope == LINK_SCOPE_HRT && !vm->partitions[PARTITION_HRT].present)
+		return error_set(e, -ECHRNG, "VM %s has no HRT: its definition has no <hvm enable=\"y\">", vm_name(vm));
+	reset = malloc(sizeof(*reset));
+	if (!reset)
+		return error_set_errno(e, -ENOMEM, "resetting VM %s", vm_name(vm));
+	*reset = (struct reset){.done = done, .userdata = userdata};
+	r = monitor_ask(vm->monitor, LINK_RESET, &payload, 1, NULL, 0, reset_answered, reset, e);
+	if (r < 0)
+		return r;
+	take_ptr(reset);
+	return 0;
+}
+
+int vm_telemetry_own(const struct vm *vm, struct telemetry *ret)
+{
+	int r;
+
+	r = telemetry_add(ret, "vm.state", 0, vm_state_to_string(vm->life.state));
+	if (r == 0)
+		r = telemetry_add(ret, "vm.reason", 0, vm_reason_to_string(vm->life.reason));
+	if (r == 0)
+		r = telemetry_add(ret, "vm.nresets", vm->n_resets, NULL);
+	return r;
+}
+
+struct collection {
+	struct telemetry telemetry;
+	uint32_t first; /* record asked for */
+	vm_telemetry_fn done;
+	/* borrowed */
+	void *userdata;
+	struct vm *vm;
+};
+
+static void collection_free(struct collection *collection)
+{
+	telemetry_fini(&collection->telemetry);
+	free(collection);
+}
+
+static void collection_failed(struct collection *collection, int error, const struct error *e)
+{
+	collection->done(collection->userdata, error, e, NULL);
+	collection_free(collection);
+}
+
+static int ask_telemetry(struct collection *collection, struct error *e);
+
+static bool telemetry_answered(void *userdata, int error, const struct error *e, struct cursor *body)
+{
+	struct collection *collection = userdata;
+	struct error why = {.text = "the monitor's answer to a request for telemetry has another form"};
+	uint32_t next;
+
+	if (error < 0) {
+		collection_failed(collection, error, e);
+		return true;
+	}
+	next = cursor_u32(body);
+	error = next > 0 && next <= collection->first ? -EPROTO : telemetry_read(&collection->telemetry, body);
+	if (error == 0 && next == 0) {
+		collection->done(collection->userdata, 0, NULL, &collection->telemetry);
+		collection_free(collection);
+		return true;
+	}
+	if (error == -EPROTO) {
+		collection_failed(collection, -ECANCELED, &why);
+		return false;
+	}
+	collection->first = next;
+	if (error == 0)
+		error = ask_telemetry(collection, &why);
+	else
+		error_set_errno(&why, error, "collecting telemetry");
+	if (error < 0)
+		collection_failed(collection, error, &why);
+	return true;
+}
+
+static int ask_telemetry(struct collection *collection, struct error *e)
+{
+	uint32_t first = htole32(collection->first);
+
+	return monitor_ask(collection->vm->monitor, LINK_TELEMETRY, &first, sizeof(first), NULL, 0, telemetry_answered,
+		collection, e);
+}
+
+int vm_telemetry(struct vm *vm, vm_telemetry_fn done, void *userdata, struct error *e)
+{
+	struct collection *collection;
+	int r;
+
+	r = check_running(vm, e);
+	if (r < 0)
+		return r;
+	collection = malloc(sizeof(*collection));
+	if (!collection)
+		return error_set_errno(e, -ENOMEM, "collecting telemetry");
+	*collection = (struct collection){.done = done, .userdata = userdata, .vm = vm};
+	r = vm_telemetry_own(vm, &collection->telemetry);
+	if (r < 0)
+		error_set_errno(e, r, "collecting telemetry");
+	else
+		r = ask_telemetry(collection, e);
+	if (r < 0)
+		collection_free(collection);
+	return r;
+}
+
+const char *vm_console_name(const struct vm *vm, const char *name, struct error *e)
+{
+	if (!vm_spec_in_force(vm)->hybrid) {
+		error_set(e, -ENOTTY, "VM %s has no console: only an HRT has one in this version", vm_name(vm));
+		return NULL;
+	}
+	if (name[0] && strcmp(name, CONSOLE) != 0) {
+		error_set(e, -ENOTTY, "VM %s has no console \"%s\"; it has \"" CONSOLE "\"", vm_name(vm), name);
+		return NULL;
+	}
+	return CONSOLE;
+}
+
+struct console {
+	int fd; /* owned: the read end */
+	vm_console_fn done;
+	void *userdata; /* borrowed */
+};
+
+static bool console_answered(void *userdata, int error, const struct error *e, struct cursor *body)
+{
+	_cleanup_free_ struct console *console = userdata;
+
+	if (error < 0)
+		console->fd = close_fd(console->fd);
+	console->done(console->userdata, error, e, console->fd);
+	return !body || body->left == 0;
+}
+
+/* A console that does not read must not hold up the guest: only our end may block. */
+static int console_pipe(int *ret_read, int *ret_write, struct error *e)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0 || fcntl(ends[1], F_SETFL, O_NONBLOCK) < 0)
+		return error_set_errno(e, -ECANCELED, "making a pipe for the console");
+	*ret_read = ends[0];
+	*ret_write = ends[1];
+	return 0;
+}
+
+int vm_console(struct vm *vm, vm_console_fn done, void *userdata, struct error *e)
+{
+	_cleanup_close_ int from = -1, to = -1;
+	_cleanup_free_ struct console *console = NULL;
+	int r;
+
+	r = check_running(vm, e);
+	if (r == 0)
+		r = console_pipe(&from, &to, e);
+	if (r < 0)
+		return r;
+	console = malloc(sizeof(*console));
+	if (!console)
+		return error_set_errno(e, -ENOMEM, "opening the console of VM %s", vm_name(vm));
+	*console = (struct console){.fd = from, .done = done, .userdata = userdata};
+	r = monitor_ask(vm->monitor, LINK_CONSOLE, NULL, 0, &to, 1, console_answered, console, e);
+	if (r < 0)
+		return r;
+	take_ptr(console);
+	take_fd(from);
+	return 0;
+}

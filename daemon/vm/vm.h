@@ -1,0 +1,168 @@
+/*
+ * vm.h - a VM as hvmd holds it
+ *
+ * A definition, a life (vm/state.h), and while it runs a monitor. The structure
+ * is open so that others can read it; only vm.c writes to it.
+ *
+ * Jobs end through a callback: when a function below returns 0, `done` is
+ * called exactly once, later, from the event loop, whoever asked and whether or
+ * not he is still there. When it returns a negative errno with a sentence,
+ * `done` is never called.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "spec/spec.h"
+#include "vm/host.h"
+#include "vm/monitor.h"
+#include "vm/state.h"
+
+struct event_base;
+struct registry;
+struct store;
+struct telemetry;
+struct vm;
+
+#define VM_STOP_USEC 1000000ull /* how long a monitor may take to go before it is killed */
+
+struct vm_partition {
+	bool present; /* the definition has it */
+	enum partition_role role;
+	enum partition_state state;
+	enum vm_reason reason;
+	struct error details;
+	uint32_t n_resets;
+	struct vm *vm; /* borrowed: whose it is */
+};
+
+/* Which cores and which memory a partition has. */
+struct vm_extent {
+	uint32_t first_vcpu, n_vcpus;
+	uint64_t memory_start, memory_bytes;
+	uint64_t visible_bytes; /* [0, visible_bytes) is what its cores can reach */
+};
+
+/* What vm_listener.changed() tells: more than one may be set. */
+enum vm_change {
+	VM_CHANGED_STATE = 1,      /* State, its reason, sentence, time; the monitor's process id */
+	VM_CHANGED_DEFINITION = 2, /* anything that comes from the definition */
+	VM_CHANGED_RESETS = 4,
+	VM_CHANGED_ROS = 8,        /* state or resets of that partition */
+	VM_CHANGED_HRT = 16,
+	VM_CHANGED_HRT_IMAGE = 32, /* what the HRT image asked for and got */
+};
+
+/* News for the layer above. Called from the event loop and from inside the functions that change a VM. */
+struct vm_listener {
+	void (*added)(void *userdata, struct vm *vm);
+	void (*removed)(void *userdata, struct vm *vm); /* still whole, about to go */
+	void (*changed)(void *userdata, struct vm *vm, unsigned changes);
+	/* vm->life is new; `vcpu` is -1 and `address` 0 where no core is to blame. */
+	void (*state_changed)(void *userdata, struct vm *vm, enum vm_state before, int32_t vcpu, uint64_t address);
+	void (*guest_crashed)(void *userdata, struct vm *vm, const struct monitor_news *news);
+	void (*reset_done)(void *userdata, struct vm *vm, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus);
+	/* Another definition is in force, with other partitions. What is removed is still there. */
+	void (*partition_added)(void *userdata, struct vm_partition *partition);
+	void (*partition_removed)(void *userdata, struct vm_partition *partition);
+	void (*host_changed)(void *userdata);
+};
+
+/* What all VMs of a hvmd have in common. Everything is borrowed. */
+struct vm_context {
+	struct event_base *base;
+	struct store *store;
+	struct registry *registry;
+	const char *monitor_path, *kvm_path;
+	const struct vm_listener *listener; /* NULL: nobody listens */
+	void *userdata;                     /* of the listener */
+	struct host host;
+};
+
+/* Looks at the host anew, and tells when it has changed. */
+void vm_context_probe_host(struct vm_context *context);
+
+typedef void (*vm_done_fn)(void *userdata, int error, const struct error *e);
+/* telemetry is borrowed, and NULL with an error. */
+typedef void (*vm_telemetry_fn)(void *userdata, int error, const struct error *e, const struct telemetry *telemetry);
+/* The callee takes over fd; it is -1 with an error. */
+typedef void (*vm_console_fn)(void *userdata, int error, const struct error *e, int fd);
+
+struct vm_waiter;
+
+struct vm {
+	struct vm_spec *stored;   /* owned: what stands in the store, and what the next start takes */
+	struct vm_spec *replaced; /* owned: what runs, when it is not what is stored; otherwise NULL */
+	struct monitor *monitor; /* owned: NULL in inactive and failed */
+	pid_t pid;               /* the monitor's, also after its end */
+	struct vm_waiter *waiters; /* owned: who waits for the end of a stop */
+	struct vm_life life;
+	struct vm_partition partitions[N_PARTITION_ROLES];
+	struct monitor_hrt hrt; /* of the present run or the last one */
+	uint32_t n_resets;     /* in the present run or the last one */
+	bool has_exit_reason;  /* the guest has come to an end since it last ran */
+	enum vm_reason exit_reason;
+
+	/* A start that is under way */
+	vm_done_fn start_done;
+	void *start_userdata; /* borrowed */
+	/* How it shall end once the monitor is gone; VM_FAILED by vmm-died unless somebody decided otherwise */
+	struct {
+		bool decided;
+		enum vm_reason reason;
+		int error;         /* of the start that is under way */
+		struct error text;
+	} end;
+
+	/* borrowed */
+	struct vm_context *context;
+};
+
+/* An inactive VM; takes over the definition when it succeeds. NULL when memory is short. */
+struct vm *vm_new(struct vm_context *context, struct vm_spec *spec);
+
+/* Ends what runs at once. Takes NULL; returns NULL. */
+struct vm *vm_free(struct vm *vm);
+DEFINE_CLEANUP(struct vm *, vm_free);
+
+/* The definition in force: of the run, or else what is stored. */
+const struct vm_spec *vm_spec_in_force(const struct vm *vm);
+
+/* Whether there is a monitor, in whatever state. */
+bool vm_is_active(const struct vm *vm);
+
+/* The monitor's process, or 0. */
+pid_t vm_leader(const struct vm *vm);
+
+/* Cores and memory of a partition that is present. */
+struct vm_extent vm_partition_extent(const struct vm_partition *partition);
+
+/* Replaces the stored definition, which it takes over; it holds from the next start on. */
+void vm_redefine(struct vm *vm, struct vm_spec *spec);
+
+/* Spawns a monitor, has it build the machine, and runs it. done: the HRT runs, or why it does not. */
+int vm_start(struct vm *vm, vm_done_fn done, void *userdata, struct error *e);
+
+/*
+ * Ends a VM. The monitor is asked to go, and is killed after `timeout_usec`; 0
+ * kills it at once. done: it is gone. `reason` is kept as the reason of the end.
+ */
+int vm_stop(struct vm *vm, uint64_t timeout_usec, enum vm_reason reason, vm_done_fn done, void *userdata,
+	struct error *e);
+
+/* Resets partitions: all, or one that must be present. done: they run again. */
+int vm_reset(struct vm *vm, enum link_scope scope, vm_done_fn done, void *userdata, struct error *e);
+
+/* Appends what hvmd itself knows: vm.state, vm.reason, vm.nresets. Returns 0 or -ENOMEM. */
+int vm_telemetry_own(const struct vm *vm, struct telemetry *ret);
+
+/* Collects what the monitor knows, behind what hvmd itself knows. The VM must be active. */
+int vm_telemetry(struct vm *vm, vm_telemetry_fn done, void *userdata, struct error *e);
+
+/* Checks the name of a console; "" stands for the first there is. Returns its name, or NULL and a sentence. */
+const char *vm_console_name(const struct vm *vm, const char *name, struct error *e);
+
+/* The read end of a pipe that gets the console's output from now on, after the last 64 KiB of it. */
+int vm_console(struct vm *vm, vm_console_fn done, void *userdata, struct error *e);
