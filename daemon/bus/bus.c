@@ -1,0 +1,196 @@
+/*
+ * bus.c - the connection: opening it, driving it from libevent, closing it
+ *
+ * sd-bus says what it waits for (a descriptor, directions, a time), and that
+ * changes whenever it has processed or queued something. So nothing is
+ * processed in the events below: they only end the wait, and bus_dispatch(),
+ * before the next wait, does all the work and then asks anew.
+ */
+#include "bus/bus.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/names.h"
+#include "base/clock.h"
+#include "bus/objects.h"
+
+static void wake(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what, (void)userdata;
+}
+
+static int open_address(sd_bus **ret, const char *address)
+{
+	sd_bus *sd = NULL;
+	int r;
+
+	r = sd_bus_new(&sd);
+	if (r >= 0)
+		r = sd_bus_set_address(sd, address);
+	if (r >= 0)
+		r = sd_bus_set_bus_client(sd, 1);
+	if (r >= 0)
+		r = sd_bus_start(sd);
+	if (r < 0) {
+		sd_bus_unref(sd);
+		return r;
+	}
+	*ret = sd;
+	return 0;
+}
+
+static int open_bus(sd_bus **ret, const char *address)
+{
+	if (strcmp(address, "system") == 0)
+		return sd_bus_open_system(ret);
+	if (strcmp(address, "user") == 0)
+		return sd_bus_open_user(ret);
+	return open_address(ret, address);
+}
+
+static int export(struct bus *bus)
+{
+	int r;
+
+	r = sd_bus_add_object_manager(bus->sd, NULL, HVMD_PATH);
+	if (r >= 0)
+		r = sd_bus_add_object_vtable(bus->sd, NULL, HVMD_PATH, HVMD_IFACE_MANAGER, manager_vtable, bus);
+	if (r >= 0)
+		r = sd_bus_add_fallback_vtable(bus->sd, NULL, HVMD_VM_PREFIX, HVMD_IFACE_VM, vm_vtable, find_vm, bus);
+	if (r >= 0)
+		r = sd_bus_add_fallback_vtable(bus->sd, NULL, HVMD_VM_PREFIX, HVMD_IFACE_PARTITION, partition_vtable,
+			find_partition, bus);
+	if (r >= 0)
+		r = sd_bus_add_fallback_vtable(bus->sd, NULL, HVMD_VM_PREFIX, HVMD_IFACE_HRT, hrt_vtable, find_hrt, bus);
+	if (r >= 0)
+		r = sd_bus_add_node_enumerator(bus->sd, NULL, HVMD_VM_PREFIX, enumerate_vms, bus);
+	return r;
+}
+
+static int connect_bus(struct bus *bus, const char *address, struct error *e)
+{
+	int r;
+
+	r = open_bus(&bus->sd, address);
+	if (r < 0)
+		return error_set(e, -EIO, "connecting to the bus \"%s\": %s", address, strerror(-r));
+	bus_errors_register();
+	r = export(bus);
+	if (r < 0)
+		return error_set(e, -EIO, "exporting the objects: %s", strerror(-r));
+	r = sd_bus_request_name(bus->sd, HVMD_BUS_NAME, 0);
+	if (r == -EEXIST || r == -EALREADY)
+		return error_set(e, -EIO, "the name " HVMD_BUS_NAME " is taken: another hvmd serves this bus");
+	if (r < 0)
+		return error_set(e, -EIO, "taking the name " HVMD_BUS_NAME ": %s%s", strerror(-r),
+			r == -EACCES || r == -EPERM ? "; the bus policy org.hvmd1.conf is not installed or not for this user" : "");
+	return 0;
+}
+
+static int watch_bus(struct bus *bus, struct event_base *base, struct error *e)
+{
+	int fd = sd_bus_get_fd(bus->sd);
+
+	if (fd >= 0) {
+		bus->readable = event_new(base, fd, EV_READ, wake, NULL);
+		bus->writable = event_new(base, fd, EV_WRITE, wake, NULL);
+		bus->timer = evtimer_new(base, wake, NULL);
+	}
+	if (!bus->readable || !bus->writable || !bus->timer)
+		return error_set(e, -EIO, "watching the bus");
+	return 0;
+}
+
+static inline void bus_cleanup(struct bus **bus)
+{
+	bus_free(*bus);
+}
+
+int bus_new(struct event_base *base, const char *address, struct registry *registry, struct bus **ret, struct error *e)
+{
+	_cleanup_(bus_cleanup) struct bus *bus = calloc(1, sizeof(*bus));
+	int r;
+
+	if (!bus)
+		return error_set_errno(e, -ENOMEM, "the bus");
+	bus->registry = registry;
+	bus->n_vms_told = registry->n_vms;
+	r = connect_bus(bus, address, e);
+	if (r == 0)
+		r = watch_bus(bus, base, e);
+	if (r < 0)
+		return r;
+	registry_listen(registry, &bus_listener, bus);
+	*ret = take_ptr(bus);
+	return 0;
+}
+
+struct bus *bus_free(struct bus *bus)
+{
+	if (!bus)
+		return NULL;
+	registry_listen(bus->registry, NULL, NULL);
+	if (bus->timer)
+		event_free(bus->timer);
+	if (bus->writable)
+		event_free(bus->writable);
+	if (bus->readable)
+		event_free(bus->readable);
+	if (bus->sd)
+		sd_bus_flush_close_unref(bus->sd);
+	free(bus);
+	return NULL;
+}
+
+static void arm(struct event *event, bool wanted)
+{
+	if (wanted)
+		event_add(event, NULL);
+	else
+		event_del(event);
+}
+
+/* sd-bus says when on CLOCK_MONOTONIC; libevent wants how long. */
+static void arm_timer(struct event *timer, uint64_t until_usec)
+{
+	uint64_t now = clock_usec(), usec = until_usec > now ? until_usec - now : 0;
+	struct timeval tv = {.tv_sec = (time_t)(usec / 1000000), .tv_usec = (suseconds_t)(usec % 1000000)};
+
+	if (until_usec == UINT64_MAX)
+		event_del(timer);
+	else
+		event_add(timer, &tv);
+}
+
+/* Told here and not where it changes, so that a reader of the signal finds the same number. */
+static void tell_n_vms(struct bus *bus)
+{
+	if (bus->n_vms_told == bus->registry->n_vms)
+		return;
+	bus->n_vms_told = bus->registry->n_vms;
+	sd_bus_emit_properties_changed(bus->sd, HVMD_PATH, HVMD_IFACE_MANAGER, "NVMs", NULL);
+}
+
+int bus_dispatch(struct bus *bus, struct error *e)
+{
+	uint64_t until = UINT64_MAX;
+	int r, events;
+
+	do {
+		r = sd_bus_process(bus->sd, NULL);
+		tell_n_vms(bus);
+	} while (r > 0);
+	events = r < 0 ? r : sd_bus_get_events(bus->sd);
+	if (events >= 0)
+		r = sd_bus_get_timeout(bus->sd, &until);
+	if (r < 0 || events < 0 || !sd_bus_is_open(bus->sd))
+		return error_set(e, -EIO, "the connection to the bus is lost");
+	arm(bus->readable, events & POLLIN);
+	arm(bus->writable, events & POLLOUT);
+	arm_timer(bus->timer, until);
+	return 0;
+}

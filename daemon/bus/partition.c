@@ -1,0 +1,197 @@
+/* partition.c - org.hvmd1.Partition and org.hvmd1.HRT at /org/hvmd1/vm/NAME/partition/ROLE */
+#include <errno.h>
+
+#include "bus/objects.h"
+
+static int method_reset(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct vm_partition *p = userdata;
+
+	return reset_scope(m, p->vm, p->role == PARTITION_ROS ? LINK_SCOPE_ROS : LINK_SCOPE_HRT, error);
+}
+
+static int method_telemetry(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct vm_partition *p = userdata;
+
+	return call_telemetry(m, p->vm, p, error);
+}
+
+GETTER(get_vm)
+{
+	_cleanup_free_ char *object = vm_path(((struct vm_partition *)userdata)->vm);
+
+	GETTER_UNUSED;
+	return object ? sd_bus_message_append(reply, "o", object) : -ENOMEM;
+}
+
+GETTER(get_role)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "s", partition_role_to_string(p->role));
+}
+
+GETTER(get_state)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "s", partition_state_to_string(p->state));
+}
+
+GETTER(get_reason)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "s", vm_reason_to_string(p->reason));
+}
+
+GETTER(get_details)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "s", p->details.text);
+}
+
+GETTER(get_first_vcpu)
+{
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "u", vm_partition_extent(userdata).first_vcpu);
+}
+
+GETTER(get_n_vcpus)
+{
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "u", vm_partition_extent(userdata).n_vcpus);
+}
+
+GETTER(get_memory_start)
+{
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "t", vm_partition_extent(userdata).memory_start);
+}
+
+GETTER(get_memory)
+{
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "t", vm_partition_extent(userdata).memory_bytes);
+}
+
+GETTER(get_visible)
+{
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "t", vm_partition_extent(userdata).visible_bytes);
+}
+
+/* The ROS boots nothing yet. */
+GETTER(get_boot_protocol)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "s", p->role == PARTITION_HRT ? "mb64" : "none");
+}
+
+/* Guest physical; 0 before the first start. */
+GETTER(get_entry)
+{
+	struct vm_partition *p = userdata;
+	uint64_t entry = p->role == PARTITION_HRT ? p->vm->hrt.gva_entry - p->vm->hrt.gva_offset : 0;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "t", entry);
+}
+
+/* The id of the file in the definition. */
+GETTER(get_image)
+{
+	struct vm_partition *p = userdata;
+	const struct vm_spec *spec = vm_spec_in_force(p->vm);
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "s", p->role == PARTITION_HRT ? spec->files[spec->hrt_file].id : "");
+}
+
+GETTER(get_n_resets)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "u", p->n_resets);
+}
+
+const sd_bus_vtable partition_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD("Reset", NULL, NULL, method_reset, 0),
+	SD_BUS_METHOD_WITH_NAMES("GetTelemetry", "ast", SD_BUS_PARAM(groups) SD_BUS_PARAM(flags), "a{sv}",
+		SD_BUS_PARAM(telemetry), method_telemetry, READ),
+	SD_BUS_PROPERTY("VM", "o", get_vm, 0, CONST),
+	SD_BUS_PROPERTY("Role", "s", get_role, 0, CONST),
+	SD_BUS_PROPERTY("State", "s", get_state, 0, EMITS),
+	SD_BUS_PROPERTY("StateReason", "s", get_reason, 0, EMITS),
+	SD_BUS_PROPERTY("StateDetails", "s", get_details, 0, EMITS),
+	SD_BUS_PROPERTY("FirstVCPU", "u", get_first_vcpu, 0, EMITS),
+	SD_BUS_PROPERTY("NVCPUs", "u", get_n_vcpus, 0, EMITS),
+	SD_BUS_PROPERTY("MemoryStart", "t", get_memory_start, 0, EMITS),
+	SD_BUS_PROPERTY("MemoryBytes", "t", get_memory, 0, EMITS),
+	SD_BUS_PROPERTY("VisibleMemoryBytes", "t", get_visible, 0, EMITS),
+	SD_BUS_PROPERTY("BootProtocol", "s", get_boot_protocol, 0, CONST),
+	SD_BUS_PROPERTY("EntryAddress", "t", get_entry, 0, EMITS),
+	SD_BUS_PROPERTY("Image", "s", get_image, 0, EMITS),
+	SD_BUS_PROPERTY("NResets", "u", get_n_resets, 0, EMITS),
+	SD_BUS_VTABLE_END,
+};
+
+GETTER(get_flags)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "t", p->vm->hrt.flags);
+}
+
+GETTER(get_gva_offset)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "t", p->vm->hrt.gva_offset);
+}
+
+GETTER(get_gva_entry)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "t", p->vm->hrt.gva_entry);
+}
+
+GETTER(get_comm_page)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "t", p->vm->hrt.comm_page);
+}
+
+GETTER(get_vector)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "u", p->vm->hrt.vector);
+}
+
+const sd_bus_vtable hrt_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_PROPERTY("Flags", "t", get_flags, 0, EMITS),
+	SD_BUS_PROPERTY("GVAOffset", "t", get_gva_offset, 0, EMITS),
+	SD_BUS_PROPERTY("GVAEntry", "t", get_gva_entry, 0, EMITS),
+	SD_BUS_PROPERTY("CommPage", "t", get_comm_page, 0, EMITS),
+	SD_BUS_PROPERTY("InterruptVector", "u", get_vector, 0, EMITS),
+	SD_BUS_VTABLE_END,
+};
