@@ -1,0 +1,37 @@
+/*
+ * load.h - a definition as a file of the user's, with the images it names
+ *
+ * This is the only place where anybody opens the paths in a definition: hvmd
+ * gets descriptors.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "client/status.h"
+#include "spec/diagnostic.h"
+#include "spec/spec.h"
+
+struct definition_file {
+	const char *path; /* borrowed */
+	char *text;       /* owned */
+	size_t size;
+	struct vm_spec *spec;     /* owned; NULL when the text has errors */
+	int images[SPEC_FILES_MAX]; /* owned: one for each file of spec; -1 where none is to be passed */
+	struct diagnostics diagnostics; /* owned: of the text, then of the images */
+};
+
+/*
+ * Reads a definition and opens its images, those with relative names from the
+ * definition's own folder. STATUS_FAILED when the file cannot be read, which
+ * has been said; STATUS_INVALID_DEFINITION when there are errors among the
+ * diagnostics. Wants definition_file_fini() whatever it returns.
+ */
+enum exit_status definition_file_load(const char *path, struct definition_file *ret);
+
+void definition_file_fini(struct definition_file *f);
+
+/* Prints "FILE:LINE: severity: element path: sentence" for each diagnostic. */
+void definition_file_print(const struct definition_file *f, FILE *out);

@@ -1,0 +1,225 @@
+/* options.c - see options.h */
+#include "client/options.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macro.h"
+#include "client/memory.h"
+#include "client/say.h"
+#include "client/text.h"
+
+const struct option_info option_table[N_OPTIONS] = {
+	[OPTION_SYSTEM] = {"system", 0, NULL, "Talk to the hvmd on the system bus (default)"},
+	[OPTION_USER] = {"user", 0, NULL, "Talk to the hvmd on the user bus"},
+	[OPTION_BUS] = {"bus", 0, "ADDRESS", "Talk to the hvmd on the bus at this address"},
+	[OPTION_HOST] = {"host", 'H', "[USER@]HOST", "Talk to the hvmd on another host, over ssh"},
+	[OPTION_QUIET] = {"quiet", 'q', NULL, "Print no remarks, only data and errors"},
+	[OPTION_JSON] = {"json", 0, "short|pretty|off", "Print data as JSON"},
+	[OPTION_NO_LEGEND] = {"no-legend", 0, NULL, "Print tables without header and footer"},
+	[OPTION_HELP] = {"help", 'h', NULL, "Print this help, or that of the verb, and exit"},
+	[OPTION_VERSION] = {"version", 0, NULL, "Print the version of hvmctl and exit"},
+	[OPTION_TIMEOUT] = {"timeout", 0, "TIME", "Give up after this time: 10, 10s, 500ms, 2min"},
+	[OPTION_ROS] = {"ros", 0, NULL, "Reset the regular OS alone"},
+	[OPTION_HRT] = {"hrt", 0, NULL, "Reset the hybrid runtime alone"},
+	[OPTION_GROUP] = {"group", 0, "GROUP", "Only counters of this group (vm, partition, vcpu, kvm); repeatable"},
+	[OPTION_FOLLOW] = {"follow", 'f', NULL, "Go on printing what is added until the VM stops"},
+	[OPTION_LINES] = {"lines", 'n', "LINES", "Begin with the last so many lines"},
+};
+
+#define GETOPT_LONG_BASE 256 /* getopt_long() returns this plus the option's id: no letter is as large */
+
+static void make_getopt_tables(struct option *longs, char *shorts)
+{
+	*shorts++ = ':'; /* a missing argument is told apart from an unknown option */
+	for (int i = 0; i < N_OPTIONS; i++) {
+		const struct option_info *o = &option_table[i];
+
+		longs[i] = (struct option){
+			.name = o->name,
+			.has_arg = o->argument ? required_argument : no_argument,
+			.val = GETOPT_LONG_BASE + i,
+		};
+		if (!o->letter)
+			continue;
+		*shorts++ = o->letter;
+		if (o->argument)
+			*shorts++ = ':';
+	}
+	*shorts = '\0';
+	longs[N_OPTIONS] = (struct option){};
+}
+
+/* The option getopt_long() has found; -1 for none. */
+static int option_of(int found)
+{
+	if (found >= GETOPT_LONG_BASE)
+		return found - GETOPT_LONG_BASE;
+	for (int i = 0; i < N_OPTIONS; i++)
+		if (option_table[i].letter == found)
+			return i;
+	return -1;
+}
+
+/* getopt_long() takes beginnings of names; scripts that rely on one break when another option is added. */
+static bool is_abbreviated(const char *word, int id)
+{
+	const char *name = option_table[id].name;
+	size_t n = strlen(name);
+
+	return strncmp(word, "--", 2) != 0 || strncmp(word + 2, name, n) != 0 || (word[2 + n] && word[2 + n] != '=');
+}
+
+static bool parse_json_mode(const char *word, enum json_mode *ret)
+{
+	static const char *const names[] = {[JSON_OFF] = "off", [JSON_SHORT] = "short", [JSON_PRETTY] = "pretty"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(word, names[i]) == 0) {
+			*ret = (enum json_mode)i;
+			return true;
+		}
+	say_error(NULL, "--json takes short, pretty or off, not \"%s\"", word);
+	return false;
+}
+
+static bool set_scope(struct options *o, const char *scope)
+{
+	if (strcmp(o->scope, "all") != 0 && strcmp(o->scope, scope) != 0) {
+		say_error(NULL, "--ros and --hrt exclude each other; a reset without either resets both");
+		return false;
+	}
+	o->scope = scope;
+	return true;
+}
+
+static void add_group(struct options *o, const char *group)
+{
+	o->groups = memory_resize(o->groups, o->n_groups + 2, sizeof(*o->groups));
+	o->groups[o->n_groups++] = group;
+	o->groups[o->n_groups] = NULL;
+}
+
+static bool parse_timeout(const char *word, uint64_t *ret)
+{
+	if (duration_parse(word, ret) && *ret > 0)
+		return true;
+	say_error(NULL, "--timeout takes a time above zero such as 10, 10s, 500ms or 2min, not \"%s\"", word);
+	return false;
+}
+
+static bool parse_lines(const char *word, uint64_t *ret)
+{
+	if (number_parse(word, ret))
+		return true;
+	say_error(NULL, "--lines takes a whole number, not \"%s\"", word);
+	return false;
+}
+
+static bool option_apply(struct options *o, enum option_id id, const char *argument)
+{
+	o->given |= 1u << id;
+	switch (id) {
+	case OPTION_SYSTEM:
+		o->bus = "system";
+		return true;
+	case OPTION_USER:
+		o->bus = "user";
+		return true;
+	case OPTION_BUS:
+		o->bus = argument;
+		return true;
+	case OPTION_HOST:
+		o->host = argument;
+		return true;
+	case OPTION_QUIET:
+		o->quiet = true;
+		return true;
+	case OPTION_JSON:
+		return parse_json_mode(argument, &o->json);
+	case OPTION_NO_LEGEND:
+		o->no_legend = true;
+		return true;
+	case OPTION_TIMEOUT:
+		return parse_timeout(argument, &o->timeout_usec);
+	case OPTION_ROS:
+		return set_scope(o, "ros");
+	case OPTION_HRT:
+		return set_scope(o, "hrt");
+	case OPTION_GROUP:
+		add_group(o, argument);
+		return true;
+	case OPTION_FOLLOW:
+		o->follow = true;
+		return true;
+	case OPTION_LINES:
+		return parse_lines(argument, &o->lines);
+	case OPTION_HELP:
+	case OPTION_VERSION:
+	case N_OPTIONS:
+		return true;
+	}
+	return true;
+}
+
+static bool say_unknown(char **argv)
+{
+	const char *word = argv[optind - 1];
+
+	if (optopt > 0 && optopt < GETOPT_LONG_BASE)
+		say_error(NULL, "there is no option -%c; \"hvmctl help\" lists them", optopt);
+	else if (optopt >= GETOPT_LONG_BASE)
+		say_error(NULL, "--%s takes no argument", option_table[optopt - GETOPT_LONG_BASE].name);
+	else
+		say_error(NULL, "there is no option %s; \"hvmctl help\" lists them", word);
+	return false;
+}
+
+static bool say_argument_missing(void)
+{
+	const struct option_info *o = &option_table[option_of(optopt)];
+
+	say_error(NULL, "--%s wants an argument: --%s=%s", o->name, o->name, o->argument);
+	return false;
+}
+
+static bool options_next(char **argv, int found, struct options *o)
+{
+	const char *word;
+	int id;
+
+	if (found == '?')
+		return say_unknown(argv);
+	if (found == ':')
+		return say_argument_missing();
+	id = option_of(found);
+	word = argv[optind - (optarg == argv[optind - 1] ? 2 : 1)];
+	if (found >= GETOPT_LONG_BASE && is_abbreviated(word, id)) {
+		say_error(NULL, "there is no option %s; write --%s in full", word, option_table[id].name);
+		return false;
+	}
+	return option_apply(o, (enum option_id)id, optarg);
+}
+
+int options_parse(int argc, char **argv, struct options *ret)
+{
+	struct option longs[N_OPTIONS + 1];
+	char shorts[2 * N_OPTIONS + 2];
+	int found;
+
+	*ret = (struct options){.bus = "system", .scope = "all", .lines = UINT64_MAX};
+	make_getopt_tables(longs, shorts);
+	optind = 0; /* glibc: begin anew */
+	opterr = 0;
+	while ((found = getopt_long(argc, argv, shorts, longs, NULL)) != -1)
+		if (!options_next(argv, found, ret))
+			return -1;
+	return optind;
+}
+
+void options_fini(struct options *o)
+{
+	free(o->groups);
+	*o = (struct options){};
+}

@@ -1,0 +1,69 @@
+/*
+ * options.h - every option of hvmctl, in one table
+ *
+ * Parsing, the help texts and the check of the man page and the completion are
+ * made from it. Options stand before or behind the verb.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/json.h"
+
+enum option_id {
+	/* of every verb */
+	OPTION_SYSTEM,
+	OPTION_USER,
+	OPTION_BUS,
+	OPTION_HOST,
+	OPTION_QUIET,
+	OPTION_JSON,
+	OPTION_NO_LEGEND,
+	OPTION_HELP,
+	OPTION_VERSION,
+	/* of the verbs that name them */
+	OPTION_TIMEOUT,
+	OPTION_ROS,
+	OPTION_HRT,
+	OPTION_GROUP,
+	OPTION_FOLLOW,
+	OPTION_LINES,
+	N_OPTIONS,
+};
+
+#define OPTION_BIT(id) (1u << OPTION_##id)
+#define OPTIONS_COMMON (OPTION_BIT(TIMEOUT) - 1)
+
+struct option_info {
+	const char *name;
+	char letter;          /* 0: none */
+	const char *argument; /* NULL: takes none */
+	const char *help;     /* one line */
+};
+
+extern const struct option_info option_table[N_OPTIONS];
+
+struct options {
+	uint32_t given;   /* OPTION_BIT()s */
+	const char *bus;  /* "system", "user" or an address */
+	const char *host; /* NULL: this one */
+	bool quiet, no_legend, follow;
+	enum json_mode json;
+	uint64_t timeout_usec; /* 0: hvmd's own */
+	const char *scope;     /* of a reset: "all", "ros" or "hrt" */
+	const char **groups;   /* owned; NULL-terminated, or NULL */
+	size_t n_groups;
+	uint64_t lines;        /* UINT64_MAX: all */
+};
+
+/*
+ * Reads the options of a command line and moves them in front of what else is
+ * there. Returns the index of the first word that is no option; -1 when it has
+ * said on standard error what is wrong. What *ret then holds wants
+ * options_fini() either way.
+ */
+int options_parse(int argc, char **argv, struct options *ret);
+
+void options_fini(struct options *o);

@@ -1,0 +1,216 @@
+/* verbs.c - see verbs.h */
+#include "client/verbs.h"
+
+#include <string.h>
+
+#include "base/macro.h"
+#include "client/options.h"
+
+const char *const verb_group_names[] = {
+	[GROUP_DEFINITIONS] = "Definitions",
+	[GROUP_RUN_TIME] = "Run time",
+	[GROUP_CONSOLE] = "Console",
+	[GROUP_OBSERVE] = "Observe",
+	[GROUP_DAEMON] = "Daemon",
+};
+static_assert(ARRAY_SIZE(verb_group_names) == N_VERB_GROUPS, "a group of verbs has no name");
+
+const struct verb verb_table[] = {
+	{
+		.name = "list",
+		.group = GROUP_DEFINITIONS,
+		.arguments = "[PATTERN...]",
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.summary = "List VMs and how they are",
+		.help = "Lists all VMs, or those whose name matches one of the shell patterns.",
+		.run = verb_list,
+	},
+	{
+		.name = "status",
+		.group = GROUP_DEFINITIONS,
+		.arguments = "[NAME...]",
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.summary = "Show how VMs are, why, and the end of their console",
+		.help = "Shows the state of each VM with its reason, its partitions, its monitor's\n"
+			"process, how it ended last, and the last 10 lines of its console.\n"
+			"Without a name, shows all VMs. With names, exits with 3 when one of them\n"
+			"neither runs nor is paused.",
+		.run = verb_status,
+	},
+	{
+		.name = "define",
+		.group = GROUP_DEFINITIONS,
+		.arguments = "FILE...",
+		.min_arguments = 1,
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.summary = "Store definitions and their images",
+		.help = "Reads each XML file, opens the images it names (relative names start at\n"
+			"the folder of the XML file) and gives both to hvmd, which keeps copies.\n"
+			"All files are checked before the first is given: when one is faulty,\n"
+			"every fault is printed and nothing changes.",
+		.run = verb_define,
+	},
+	{
+		.name = "undefine",
+		.group = GROUP_DEFINITIONS,
+		.arguments = "NAME...",
+		.min_arguments = 1,
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.summary = "Remove definitions",
+		.help = "Removes the stored definition of each VM, and the copies of its images\n"
+			"that no other VM uses. A VM that runs is refused.",
+		.run = verb_undefine,
+	},
+	{
+		.name = "validate",
+		.group = GROUP_DEFINITIONS,
+		.arguments = "FILE...",
+		.min_arguments = 1,
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.summary = "Check definitions without hvmd",
+		.help = "Prints every fault of each XML file with its line and element, and checks\n"
+			"that each image it names can be opened and is not empty. Needs no hvmd.",
+		.run = verb_validate,
+	},
+	{
+		.name = "cat",
+		.aliases = {"dumpxml"},
+		.group = GROUP_DEFINITIONS,
+		.arguments = "NAME",
+		.min_arguments = 1,
+		.max_arguments = 1,
+		.summary = "Print the stored definition",
+		.help = "Prints the definition in its canonical form: every default written out,\n"
+			"images by their SHA-256. It can be given to define again.",
+		.run = verb_cat,
+	},
+	{
+		.name = "start",
+		.group = GROUP_RUN_TIME,
+		.arguments = "NAME...",
+		.min_arguments = 1,
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.summary = "Start VMs",
+		.help = "Starts each VM and returns when its cores run, or says why they do not.",
+		.run = verb_start,
+	},
+	{
+		.name = "stop",
+		.aliases = {"shutdown", "poweroff"},
+		.group = GROUP_RUN_TIME,
+		.arguments = "NAME...",
+		.min_arguments = 1,
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.options = OPTION_BIT(TIMEOUT),
+		.summary = "Stop VMs in good order",
+		.help = "Asks each VM's monitor to stop its cores and go, and returns when it has\n"
+			"gone. After --timeout (hvmd's own when not given) it is killed.",
+		.run = verb_stop,
+	},
+	{
+		.name = "terminate",
+		.aliases = {"destroy"},
+		.group = GROUP_RUN_TIME,
+		.arguments = "NAME...",
+		.min_arguments = 1,
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.summary = "Kill VMs at once",
+		.help = "Kills each VM's monitor, and with it the guest. Definitions stay.",
+		.run = verb_terminate,
+	},
+	{
+		.name = "reset",
+		.group = GROUP_RUN_TIME,
+		.arguments = "NAME",
+		.min_arguments = 1,
+		.max_arguments = 1,
+		.options = OPTION_BIT(ROS) | OPTION_BIT(HRT),
+		.summary = "Boot a VM or one of its partitions again",
+		.help = "Puts memory and cores back to how they were at the start and runs them.\n"
+			"With --hrt or --ros the other partition runs on and notices nothing.",
+		.run = verb_reset,
+	},
+	{
+		.name = "console",
+		.group = GROUP_CONSOLE,
+		.arguments = "NAME",
+		.min_arguments = 1,
+		.max_arguments = 1,
+		.summary = "Watch a VM's console",
+		.help = "Prints the last 64 KiB of the console and then what comes, until it is\n"
+			"interrupted or the VM stops. Nothing can be typed into it. On a terminal,\n"
+			"control characters of the guest are shown as \\xNN; into a pipe every byte\n"
+			"passes as it is.",
+		.run = verb_console,
+	},
+	{
+		.name = "log",
+		.group = GROUP_CONSOLE,
+		.arguments = "NAME",
+		.min_arguments = 1,
+		.max_arguments = 1,
+		.options = OPTION_BIT(FOLLOW) | OPTION_BIT(LINES),
+		.summary = "Print what a VM's console has said",
+		.help = "Prints the log of the console, which hvmd keeps whether or not anybody\n"
+			"watches, also after the VM has stopped. With --follow goes on until the\n"
+			"VM is inactive or failed. Control characters are treated as by console.",
+		.run = verb_log,
+	},
+	{
+		.name = "telemetry",
+		.aliases = {"stats"},
+		.group = GROUP_OBSERVE,
+		.arguments = "[NAME...]",
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.options = OPTION_BIT(GROUP),
+		.summary = "Show counters of VMs, partitions and cores",
+		.help = "Shows counters and states by dotted keys: vm.*, partition.*, vcpu.N.*, and,\n"
+			"only with --group=kvm because they are many, KVM's own as kvm.*. Reading\n"
+			"them stops no core. Without a name, shows all VMs.",
+		.run = verb_telemetry,
+	},
+	{
+		.name = "capabilities",
+		.group = GROUP_DAEMON,
+		.arguments = "",
+		.summary = "Show what this host and its hvmd can do",
+		.help = "Shows what hvmd found out about itself, the host, and KVM.",
+		.run = verb_capabilities,
+	},
+	{
+		.name = "version",
+		.group = GROUP_DAEMON,
+		.arguments = "",
+		.summary = "Show the versions of hvmctl and hvmd",
+		.help = "Shows both versions; --version shows that of hvmctl and asks nobody.",
+		.run = verb_version,
+	},
+	{
+		.name = "help",
+		.group = GROUP_DAEMON,
+		.arguments = "[VERB]",
+		.max_arguments = 1,
+		.summary = "Show help, of all or of one verb",
+		.help = "Without a verb lists all verbs and options.",
+		.run = verb_help,
+	},
+};
+const size_t n_verbs = ARRAY_SIZE(verb_table);
+
+static bool verb_is_called(const struct verb *verb, const char *word)
+{
+	if (strcmp(verb->name, word) == 0)
+		return true;
+	for (size_t i = 0; i < VERB_ALIASES_MAX; i++)
+		if (verb->aliases[i] && strcmp(verb->aliases[i], word) == 0)
+			return true;
+	return false;
+}
+
+const struct verb *verb_find(const char *word)
+{
+	for (size_t i = 0; i < n_verbs; i++)
+		if (verb_is_called(&verb_table[i], word))
+			return &verb_table[i];
+	return NULL;
+}
