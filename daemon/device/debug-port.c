@@ -41,10 +41,14 @@ void debug_port_write(struct debug_port *port, const uint8_t *bytes, size_t size
 	pthread_mutex_unlock(&port->lock);
 }
 
-void debug_port_flush(struct debug_port *port, uint64_t until_usec)
+bool debug_port_flush(struct debug_port *port, uint64_t until_usec)
 {
+	bool left;
+
 	pthread_mutex_lock(&port->lock);
 	if (port->size > 0 && port->begun_usec <= until_usec)
 		hand_on(port);
+	left = port->size > 0;
 	pthread_mutex_unlock(&port->lock);
+	return left;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,5 +36,5 @@ void debug_port_fini(struct debug_port *port);
 /* The guest has written these bytes. */
 void debug_port_write(struct debug_port *port, const uint8_t *bytes, size_t size);
 
-/* Hands on an unfinished line that began at or before `until_usec`. */
-void debug_port_flush(struct debug_port *port, uint64_t until_usec);
+/* Hands on an unfinished line that began at or before `until_usec`. Whether a younger one is left. */
+bool debug_port_flush(struct debug_port *port, uint64_t until_usec);

@@ -202,11 +202,17 @@ bool machine_collect_crash(struct machine *machine, struct partition *partition,
 	return true;
 }
 
-void machine_flush_console(struct machine *machine, uint64_t until_usec)
+bool machine_flush_console(struct machine *machine, uint64_t until_usec)
 {
+	bool left = false;
+
+	pthread_mutex_lock(&machine->lock);
+	machine->flush_wanted = false;
+	pthread_mutex_unlock(&machine->lock);
 	for (int role = 0; role < N_PARTITION_ROLES; role++)
 		for (uint32_t i = 0; i < machine->partitions[role].n_cores; i++)
-			debug_port_flush(&machine->partitions[role].cores[i].port, until_usec);
+			left |= debug_port_flush(&machine->partitions[role].cores[i].port, until_usec);
+	return left;
 }
 
 /* --- From the cores' threads -------------------------------------------------------------------------------- */

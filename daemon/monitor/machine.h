@@ -84,7 +84,7 @@ struct machine {
 	int wake_fd; /* owned: eventfd that cores write when there is news for the coordinator */
 	pthread_mutex_t lock;
 	bool reset_wanted[N_PARTITION_ROLES]; /* under lock: a guest asks for it */
-	bool flush_wanted;                    /* under lock: a line has begun */
+	bool flush_wanted;                    /* under lock: a line has begun since the coordinator last looked */
 };
 
 /*
@@ -114,8 +114,8 @@ bool machine_park(struct machine *machine, uint64_t timeout_usec);
 /* Parks the partition's other cores after a crash was reported and moves it to its new state. Whether there was one. */
 bool machine_collect_crash(struct machine *machine, struct partition *partition, struct crash *ret);
 
-/* Hands on what cores have begun to print at or before `until_usec`. */
-void machine_flush_console(struct machine *machine, uint64_t until_usec);
+/* Hands on what cores have begun to print at or before `until_usec`. Whether something younger is left. */
+bool machine_flush_console(struct machine *machine, uint64_t until_usec);
 
 /* What cores do at an exit (exits.c). */
 extern const struct core_listener machine_core_listener;

@@ -296,7 +296,6 @@ static void collect(struct server *server)
 	server->reset_pending = machine->reset_wanted[PARTITION_ROS] || machine->reset_wanted[PARTITION_HRT];
 	if (machine->flush_wanted && !server->flush_at)
 		server->flush_at = clock_usec() + FLUSH_AFTER_USEC;
-	machine->flush_wanted = false;
 	pthread_mutex_unlock(&machine->lock);
 }
 
@@ -336,8 +335,8 @@ static void on_time(struct server *server)
 	uint64_t now = clock_usec();
 
 	if (server->flush_at && now >= server->flush_at) {
-		server->flush_at = 0;
-		machine_flush_console(server->machine, now - FLUSH_AFTER_USEC / 2);
+		server->flush_at = machine_flush_console(server->machine, now - FLUSH_AFTER_USEC / 2) ?
+			now + FLUSH_AFTER_USEC / 2 : 0;
 	}
 	if (server->reset_pending && now >= server->reset_at)
 		reset_for_guest(server);
