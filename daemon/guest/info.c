@@ -13,8 +13,8 @@
 #define LOADER_NAME "hvmd " PACKAGE_VERSION
 
 /* A PC's memory: RAM, the adapters' window from 640 KiB on, and RAM again from 1 MiB on [spec 5.3]. */
-#define LOWER_END   0xA0000ull
-#define UPPER_START 0x100000ull
+#define LOWER_END      0xA0000ull
+#define UPPER_START    0x100000ull
 
 #define MAP_ENTRY_SIZE 24u /* Multiboot2 3.6.8 */
 
@@ -28,7 +28,8 @@ static void map_add(struct memory_map_entry *map, unsigned *n, uint64_t start, u
 
 unsigned memory_map_hrt(const struct plan *plan, struct memory_map_entry ret[MEMORY_MAP_MAX])
 {
-	bool split = plan->end > DEVICE_HOLE_START; /* RAM goes on above the device hole, with the boot state at its end */
+	bool split = plan->end >
+		DEVICE_HOLE_START; /* RAM goes on above the device hole, with the boot state at its end */
 	uint64_t upper_end = split ? DEVICE_HOLE_START : plan->stacks;
 	unsigned n = 0;
 
@@ -98,7 +99,8 @@ static void memory_map_append(const struct plan *plan, struct buffer *b)
 		buffer_append_uint(b, map[i].gpa, 8);
 		buffer_append_uint(b, map[i].size, 8);
 		buffer_append_uint(b, map[i].type, 4);
-		/* The standard has a reserved 0 here; Palacios sets it to 1 in reserved entries [spec 5.3]. */
+		/* The standard has a reserved 0 here; Palacios sets it to 1 in reserved entries [spec 5.3].
+		 */
 		buffer_append_uint(b, map[i].type == MULTIBOOT2_MEMORY_RESERVED, 4);
 	}
 }

@@ -68,12 +68,13 @@ void paging_write(const struct plan *plan, struct memory *memory)
 	uint64_t next = plan->page_tables + PAGE_SIZE; /* GPA of the level below the one being filled */
 
 	assert(table);
-	fill(table + (plan->gva_offset / reach[0]) % ENTRIES, level_pages(plan->map_bytes, 1), next, PAGE_SIZE,
-		PTE_PRESENT | PTE_WRITABLE);
+	fill(table + (plan->gva_offset / reach[0]) % ENTRIES, level_pages(plan->map_bytes, 1), next,
+		PAGE_SIZE, PTE_PRESENT | PTE_WRITABLE);
 	table += ENTRIES;
 	for (unsigned level = 1; level < leaf; level++) {
 		next += level_pages(plan->map_bytes, level) * PAGE_SIZE;
-		fill(table, level_pages(plan->map_bytes, level + 1), next, PAGE_SIZE, PTE_PRESENT | PTE_WRITABLE);
+		fill(table, level_pages(plan->map_bytes, level + 1), next, PAGE_SIZE,
+			PTE_PRESENT | PTE_WRITABLE);
 		table += level_pages(plan->map_bytes, level) * ENTRIES;
 	}
 	fill(table, plan->map_bytes / reach[leaf], 0, reach[leaf],
@@ -105,7 +106,8 @@ int paging_walk(const struct memory *memory, uint64_t cr3, uint64_t gva, uint64_
 	for (unsigned level = 0;; level++) {
 		bool leaf;
 
-		if (!read_entry(memory, table, (unsigned)(gva / reach[level] % ENTRIES), &entry) || !(entry & PTE_PRESENT))
+		if (!read_entry(memory, table, (unsigned)(gva / reach[level] % ENTRIES), &entry) ||
+			!(entry & PTE_PRESENT))
 			return -EFAULT;
 		leaf = level == 3 || entry & PTE_LARGE;
 		if (leaf && level == 0) /* no such page: the bit is reserved there */

@@ -23,7 +23,7 @@
 #include "image/hrt.h"
 #include "spec/spec.h"
 
-#define ULL(x) ((unsigned long long)(x))
+#define ULL(x)  ((unsigned long long)(x))
 
 #define MAP_MIN (4 * GiB) /* so that the devices' registers are mapped [spec 2.4] */
 
@@ -49,7 +49,8 @@ static uint64_t map_size(uint64_t wanted, uint64_t flags)
 	return round_up(wanted < MAP_MIN ? MAP_MIN : wanted, granule_size(flags));
 }
 
-static void grant(const struct vm_spec *spec, const struct hrt_image *image, bool gigabyte_pages, struct plan *plan)
+static void grant(
+	const struct vm_spec *spec, const struct hrt_image *image, bool gigabyte_pages, struct plan *plan)
 {
 	plan->ros_bytes = spec->ros_memory;
 	plan->end = round_down(ram_end(spec->memory), PAGE_SIZE);
@@ -80,15 +81,16 @@ static int place_boot_state(struct plan *plan, struct error *e)
 	uint64_t room = plan->end - boot_floor(plan), needed;
 
 	plan->page_table_pages = paging_table_pages(plan->map_bytes, plan->flags);
-	/* Handler, IDT, GDT, TSS and info block are a page each. No sum here overflows: PLAN_MAP_MAX, SPEC_CORES_MAX. */
+	/* Handler, IDT, GDT, TSS and info block are a page each. No sum here overflows: PLAN_MAP_MAX,
+	 * SPEC_CORES_MAX. */
 	needed = (5 + plan->page_table_pages) * PAGE_SIZE + plan->n_hrt_cores * plan->stack_size;
 	if (needed > room)
 		return error_set(e, -EADDRINUSE,
 			"the boot state needs 0x%llx bytes below the end of RAM, 0x%llx of them for page tables that map 0x%llx bytes "
 			"by pages of 0x%llx; the HRT's memory there, [0x%llx, 0x%llx), has only 0x%llx: give the VM more memory, or let "
 			"the image ask for larger pages",
-			ULL(needed), ULL(plan->page_table_pages * PAGE_SIZE), ULL(plan->map_bytes), ULL(granule_size(plan->flags)),
-			ULL(plan->end - room), ULL(plan->end), ULL(room));
+			ULL(needed), ULL(plan->page_table_pages * PAGE_SIZE), ULL(plan->map_bytes),
+			ULL(granule_size(plan->flags)), ULL(plan->end - room), ULL(plan->end), ULL(room));
 	plan->handler = plan->end - 1 * PAGE_SIZE;
 	plan->idt = plan->end - 2 * PAGE_SIZE;
 	plan->gdt = plan->end - 3 * PAGE_SIZE;
@@ -122,7 +124,8 @@ static int check_comm_page(const struct plan *plan, struct error *e)
 			"the image wants its comm page (comm_page_gpa) at 0x%llx, above what is mapped: "
 			"0x%llx would be the highest, or a larger max_mem_to_map",
 			ULL(plan->comm_page), ULL(plan->map_bytes - PAGE_SIZE));
-	if (ranges_overlap(plan->comm_page, PAGE_SIZE, DEVICE_HOLE_START, DEVICE_HOLE_END - DEVICE_HOLE_START))
+	if (ranges_overlap(
+		    plan->comm_page, PAGE_SIZE, DEVICE_HOLE_START, DEVICE_HOLE_END - DEVICE_HOLE_START))
 		return error_set(e, -ENOEXEC,
 			"the image wants its comm page (comm_page_gpa) at 0x%llx, among the device pages [0x%llx, 0x%llx): "
 			"0x%llx or above would be right",
@@ -132,9 +135,10 @@ static int check_comm_page(const struct plan *plan, struct error *e)
 
 /* --- Regions -------------------------------------------------------------- */
 
-static void add(struct plan *plan, uint64_t start, uint64_t end, enum plan_access access, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
-static void add(struct plan *plan, uint64_t start, uint64_t end, enum plan_access access, const char *format, ...)
+static void add(struct plan *plan, uint64_t start, uint64_t end, enum plan_access access, const char *format,
+	...) __attribute__((format(printf, 5, 6)));
+static void add(
+	struct plan *plan, uint64_t start, uint64_t end, enum plan_access access, const char *format, ...)
 {
 	struct plan_region *r = &plan->regions[plan->n_regions];
 	va_list ap;
@@ -217,8 +221,8 @@ static int check_overlaps(const struct plan *plan, struct error *e)
 			return error_set(e, -EADDRINUSE,
 				"%s [0x%llx, 0x%llx) and %s [0x%llx, 0x%llx) want the same memory; "
 				"free for the image is [0x%llx, 0x%llx): link it there, or change the VM's memory",
-				r[i - 1].name, ULL(r[i - 1].gpa), ULL(region_end(&r[i - 1])), r[i].name, ULL(r[i].gpa),
-				ULL(region_end(&r[i])), ULL(start), ULL(end));
+				r[i - 1].name, ULL(r[i - 1].gpa), ULL(region_end(&r[i - 1])), r[i].name,
+				ULL(r[i].gpa), ULL(region_end(&r[i])), ULL(start), ULL(end));
 	return 0;
 }
 

@@ -17,9 +17,9 @@
 #include "base/error.h"
 
 /* Where ELF64 has what is looked at before libelf sees the file: gABI 4.1, "ELF Header" */
-#define EHDR_SIZE      64
-#define EHDR_E_SHOFF   0x28
-#define EHDR_E_SHNUM   0x3C
+#define EHDR_SIZE    64
+#define EHDR_E_SHOFF 0x28
+#define EHDR_E_SHNUM 0x3C
 
 struct executable {
 	Elf *elf;
@@ -46,11 +46,12 @@ static int check_identity(const uint8_t *data, uint64_t size, struct error *e)
 			"the file begins with %02x %02x %02x %02x; an HRT is an ELF file and begins with 7f 45 4c 46",
 			data[0], data[1], data[2], data[3]);
 	if (data[EI_CLASS] != ELFCLASS64)
-		return error_set(e, -ENOEXEC, "ELF class (byte %d) is %u; an HRT is ELF64, class %d", EI_CLASS,
-			data[EI_CLASS], ELFCLASS64);
+		return error_set(e, -ENOEXEC, "ELF class (byte %d) is %u; an HRT is ELF64, class %d",
+			EI_CLASS, data[EI_CLASS], ELFCLASS64);
 	if (data[EI_DATA] != ELFDATA2LSB)
-		return error_set(e, -ENOEXEC, "ELF data encoding (byte %d) is %u; an HRT is little endian, %d",
-			EI_DATA, data[EI_DATA], ELFDATA2LSB);
+		return error_set(e, -ENOEXEC,
+			"ELF data encoding (byte %d) is %u; an HRT is little endian, %d", EI_DATA,
+			data[EI_DATA], ELFDATA2LSB);
 	/*
 	 * A section table without a count keeps the count, 32 bits of it, in its
 	 * first entry (gABI, e_shnum). libelf believes it and allocates that many
@@ -66,16 +67,16 @@ static int check_identity(const uint8_t *data, uint64_t size, struct error *e)
 static int check_kind(const GElf_Ehdr *header, struct error *e)
 {
 	if (header->e_machine != EM_X86_64)
-		return error_set(e, -ENOEXEC, "ELF machine (e_machine) is %u; hvmd runs x86-64, %u", header->e_machine,
-			EM_X86_64);
+		return error_set(e, -ENOEXEC, "ELF machine (e_machine) is %u; hvmd runs x86-64, %u",
+			header->e_machine, EM_X86_64);
 	if (header->e_type == ET_DYN)
 		return error_set(e, -ENOEXEC,
 			"the ELF file is position independent (e_type %u); relocatable HRTs are not supported: "
 			"link it with -no-pie, for e_type %u",
 			ET_DYN, ET_EXEC);
 	if (header->e_type != ET_EXEC)
-		return error_set(e, -ENOEXEC, "ELF type (e_type) is %u; an HRT is an executable, %u", header->e_type,
-			ET_EXEC);
+		return error_set(e, -ENOEXEC, "ELF type (e_type) is %u; an HRT is an executable, %u",
+			header->e_type, ET_EXEC);
 	return 0;
 }
 
@@ -129,18 +130,21 @@ static int check_segment(const struct executable *x, const struct executable_seg
 			s->index, (unsigned long long)s->file_size, (unsigned long long)s->memory_size);
 	if (!range_within(s->offset, s->file_size, x->size))
 		return error_set(e, -ENOEXEC,
-			"program header %u wants 0x%llx bytes at offset 0x%llx; the file has only 0x%llx bytes", s->index,
-			(unsigned long long)s->file_size, (unsigned long long)s->offset, (unsigned long long)x->size);
+			"program header %u wants 0x%llx bytes at offset 0x%llx; the file has only 0x%llx bytes",
+			s->index, (unsigned long long)s->file_size, (unsigned long long)s->offset,
+			(unsigned long long)x->size);
 	return 0;
 }
 
-int executable_next(const struct executable *x, unsigned *position, struct executable_segment *ret, struct error *e)
+int executable_next(
+	const struct executable *x, unsigned *position, struct executable_segment *ret, struct error *e)
 {
 	GElf_Phdr p;
 
 	for (; *position < x->n_headers; ++*position) {
 		if (!gelf_getphdr(x->elf, (int)*position, &p))
-			return error_set(e, -ENOEXEC, "program header %u does not lie within the file of 0x%llx bytes: %s",
+			return error_set(e, -ENOEXEC,
+				"program header %u does not lie within the file of 0x%llx bytes: %s",
 				*position, (unsigned long long)x->size, elf_errmsg(-1));
 		if (p.p_type != PT_LOAD || (p.p_memsz == 0 && p.p_filesz == 0))
 			continue;

@@ -27,19 +27,22 @@ struct tag {
 /* --- Finding the header --------------------------------------------------- */
 
 /* Why the bytes at `offset`, which begin with the magic, are no header; an empty string when they are one. */
-static void judge_candidate(const uint8_t *data, uint64_t limit, uint64_t offset, uint32_t *ret_length, char *why,
-	size_t why_size)
+static void judge_candidate(const uint8_t *data, uint64_t limit, uint64_t offset, uint32_t *ret_length,
+	char *why, size_t why_size)
 {
 	struct cursor c = cursor_init(data + offset, limit - offset);
 	uint32_t magic = cursor_u32(&c), arch = cursor_u32(&c), length = cursor_u32(&c), sum = cursor_u32(&c);
 
 	why[0] = '\0';
 	if (!cursor_ok(&c))
-		snprintf(why, why_size, "is cut off after 0x%llx bytes", (unsigned long long)(limit - offset));
+		snprintf(
+			why, why_size, "is cut off after 0x%llx bytes", (unsigned long long)(limit - offset));
 	else if (magic + arch + length + sum != 0)
-		snprintf(why, why_size, "has checksum 0x%08x where 0x%08x would be right", sum, -(magic + arch + length));
+		snprintf(why, why_size, "has checksum 0x%08x where 0x%08x would be right", sum,
+			-(magic + arch + length));
 	else if (arch != MULTIBOOT2_ARCH_I386)
-		snprintf(why, why_size, "is for architecture %u; %u (i386) would be right", arch, MULTIBOOT2_ARCH_I386);
+		snprintf(why, why_size, "is for architecture %u; %u (i386) would be right", arch,
+			MULTIBOOT2_ARCH_I386);
 	else if (length < HEADER_MIN)
 		snprintf(why, why_size, "has length %u; the shortest header has %u", length, HEADER_MIN);
 	else if (!range_within(offset, length, limit))
@@ -86,7 +89,8 @@ static int locate(const uint8_t *data, uint64_t size, struct image_header *ret, 
 	if (why[0])
 		return error_set(e, -ENOEXEC, "no Multiboot2 header: what looks like one at 0x%llx %s",
 			(unsigned long long)suspect, why);
-	return error_set(e, -ENOEXEC, "no Multiboot2 header (0x%08x, 8-byte aligned) in the first %u bytes of the file",
+	return error_set(e, -ENOEXEC,
+		"no Multiboot2 header (0x%08x, 8-byte aligned) in the first %u bytes of the file",
 		MULTIBOOT2_HEADER_MAGIC, MULTIBOOT2_HEADER_SEARCH);
 }
 
@@ -108,7 +112,8 @@ static int twice(const struct tag *tag, const char *name, struct error *e)
 static bool info_offered(uint32_t type)
 {
 	return type == MULTIBOOT2_INFO_COMMAND_LINE || type == MULTIBOOT2_INFO_LOADER_NAME ||
-		type == MULTIBOOT2_INFO_BASIC_MEMORY || type == MULTIBOOT2_INFO_MEMORY_MAP || type == HVM_INFO_TAG;
+		type == MULTIBOOT2_INFO_BASIC_MEMORY || type == MULTIBOOT2_INFO_MEMORY_MAP ||
+		type == HVM_INFO_TAG;
 }
 
 static int read_info_request(struct tag *tag, struct error *e)
@@ -165,7 +170,8 @@ static int read_hrt(struct tag *tag, struct image_header *ret, struct error *e)
 	if (ret->has_hrt)
 		return twice(tag, "HRT", e);
 	ret->has_hrt = true;
-	ret->hrt = (struct hvm_header_tag){.type = (uint16_t)tag->type, .flags = (uint16_t)tag->flags, .size = tag->size};
+	ret->hrt = (struct hvm_header_tag){
+		.type = (uint16_t)tag->type, .flags = (uint16_t)tag->flags, .size = tag->size};
 	ret->hrt.hrt_flags = cursor_u64(c);
 	ret->hrt.max_mem_to_map = cursor_u64(c);
 	ret->hrt.gva_offset = cursor_u64(c);
@@ -220,12 +226,14 @@ static int next_tag(struct cursor *c, uint64_t offset, struct tag *ret, struct e
 	ret->flags = cursor_u16(c);
 	ret->size = cursor_u32(c);
 	if (ret->size < TAG_HEAD)
-		return error_set(e, -ENOEXEC, "Multiboot2 header tag of type %u at 0x%llx: size is %u; a tag has at least %u bytes",
+		return error_set(e, -ENOEXEC,
+			"Multiboot2 header tag of type %u at 0x%llx: size is %u; a tag has at least %u bytes",
 			ret->type, (unsigned long long)offset, ret->size, TAG_HEAD);
 	if (ret->size - TAG_HEAD > c->left)
 		return error_set(e, -ENOEXEC,
 			"Multiboot2 header tag of type %u at 0x%llx: size is %u; only %llu bytes of the header are left",
-			ret->type, (unsigned long long)offset, ret->size, (unsigned long long)c->left + TAG_HEAD);
+			ret->type, (unsigned long long)offset, ret->size,
+			(unsigned long long)c->left + TAG_HEAD);
 	body = cursor_bytes(c, ret->size - TAG_HEAD);
 	ret->body = cursor_init(body, ret->size - TAG_HEAD);
 	/* The last tag may come without its padding; what is left then is too short for another. */

@@ -17,7 +17,7 @@
 #include "image/executable.h"
 #include "image/header.h"
 
-#define ULL(x) ((unsigned long long)(x))
+#define ULL(x)          ((unsigned long long)(x))
 
 #define LOAD_FROM_START 0xFFFFFFFFu /* load_addr: load the file from its beginning; Multiboot2 3.1.5 */
 #define INT_VECTOR_MIN  32          /* below are the processor's exceptions: SDM volume 3A, 6.2 */
@@ -28,15 +28,17 @@ static int check_flags(uint64_t flags, struct error *e)
 {
 	if (flags & HVM_FLAG_EXE)
 		return error_set(e, -ENOEXEC,
-			"HRT tag: hrt_flags 0x%llx has EXE (0x2): this is a program to run under Nautilus, not an HRT", ULL(flags));
+			"HRT tag: hrt_flags 0x%llx has EXE (0x2): this is a program to run under Nautilus, not an HRT",
+			ULL(flags));
 	if (flags & HVM_FLAG_RELOC)
 		return error_set(e, -ENOEXEC,
 			"HRT tag: hrt_flags 0x%llx has RELOC (0x1): relocatable HRTs are not supported; "
 			"link the image at a fixed address and clear the flag",
 			ULL(flags));
 	if (flags & ~HVM_FLAG_KNOWN)
-		return error_set(e, -ENOEXEC, "HRT tag: hrt_flags 0x%llx has unknown bits (0x%llx); known are 0x%llx",
-			ULL(flags), ULL(flags & ~HVM_FLAG_KNOWN), ULL(HVM_FLAG_KNOWN));
+		return error_set(e, -ENOEXEC,
+			"HRT tag: hrt_flags 0x%llx has unknown bits (0x%llx); known are 0x%llx", ULL(flags),
+			ULL(flags & ~HVM_FLAG_KNOWN), ULL(HVM_FLAG_KNOWN));
 	if (flags & HVM_FLAG_MAP_512GB)
 		return error_set(e, -ENOEXEC,
 			"HRT tag: hrt_flags 0x%llx asks for 512 GiB pages (0x800), which no processor has; "
@@ -77,7 +79,8 @@ static int take_hrt_tag(const struct image_header *header, struct hrt_image *ret
 			"HRT tag: hrt_int_vector is %u, which belongs to the processor's exceptions; %d to 255 would be right",
 			tag->hrt_int_vector, INT_VECTOR_MIN);
 	if (tag->comm_page_gpa % PAGE_SIZE != 0)
-		return error_set(e, -ENOEXEC, "HRT tag: comm_page_gpa is 0x%llx; a multiple of 0x%llx would be right",
+		return error_set(e, -ENOEXEC,
+			"HRT tag: comm_page_gpa is 0x%llx; a multiple of 0x%llx would be right",
 			ULL(tag->comm_page_gpa), PAGE_SIZE);
 	ret->flags = granule(tag->hrt_flags);
 	ret->max_mem_to_map = tag->max_mem_to_map;
@@ -90,9 +93,11 @@ static int take_hrt_tag(const struct image_header *header, struct hrt_image *ret
 /* --- Segments ------------------------------------------------------------- */
 
 /* The one segment of the address tag. All is 64-bit: the 32-bit fields cannot overflow it. */
-static int take_address_tag(const struct image_header *h, uint64_t size, struct hrt_image *ret, struct error *e)
+static int take_address_tag(
+	const struct image_header *h, uint64_t size, struct hrt_image *ret, struct error *e)
 {
-	int64_t load = h->load_addr == LOAD_FROM_START ? (int64_t)h->header_addr - (int64_t)h->offset : h->load_addr;
+	int64_t load =
+		h->load_addr == LOAD_FROM_START ? (int64_t)h->header_addr - (int64_t)h->offset : h->load_addr;
 	int64_t offset = (int64_t)h->offset - ((int64_t)h->header_addr - load);
 	uint64_t load_end, bss_end;
 
@@ -109,18 +114,21 @@ static int take_address_tag(const struct image_header *h, uint64_t size, struct 
 	load_end = h->load_end_addr ? h->load_end_addr : (uint64_t)load + (size - (uint64_t)offset);
 	bss_end = h->bss_end_addr ? h->bss_end_addr : load_end;
 	if (load_end < (uint64_t)load)
-		return error_set(e, -ENOEXEC, "address tag: load_end_addr 0x%llx is below load_addr 0x%llx", ULL(load_end),
-			ULL(load));
+		return error_set(e, -ENOEXEC, "address tag: load_end_addr 0x%llx is below load_addr 0x%llx",
+			ULL(load_end), ULL(load));
 	if (bss_end < load_end)
-		return error_set(e, -ENOEXEC, "address tag: bss_end_addr 0x%llx is below the end of the loaded bytes, 0x%llx",
+		return error_set(e, -ENOEXEC,
+			"address tag: bss_end_addr 0x%llx is below the end of the loaded bytes, 0x%llx",
 			ULL(bss_end), ULL(load_end));
 	if (load_end - (uint64_t)load > size - (uint64_t)offset)
 		return error_set(e, -ENOEXEC,
 			"address tag: load_addr 0x%llx to load_end_addr 0x%llx are 0x%llx bytes; "
 			"from offset 0x%llx on the file has only 0x%llx",
-			ULL(load), ULL(load_end), ULL(load_end - (uint64_t)load), ULL(offset), ULL(size - (uint64_t)offset));
+			ULL(load), ULL(load_end), ULL(load_end - (uint64_t)load), ULL(offset),
+			ULL(size - (uint64_t)offset));
 	if (bss_end == (uint64_t)load)
-		return error_set(e, -ENOEXEC, "address tag: load_addr 0x%llx to bss_end_addr are 0 bytes; there is nothing to load",
+		return error_set(e, -ENOEXEC,
+			"address tag: load_addr 0x%llx to bss_end_addr are 0 bytes; there is nothing to load",
 			ULL(load));
 	ret->by_address_tag = true;
 	ret->n_segments = 1;
@@ -144,8 +152,8 @@ static bool within(uint64_t gpa, uint64_t size, const struct window *w)
 }
 
 /* p_paddr where that is in the HRT's memory, else p_vaddr - gva_offset [spec 3.6]. */
-static int place(const struct executable_segment *s, const struct window *w, uint64_t gva_offset, uint64_t *ret_gpa,
-	struct error *e)
+static int place(const struct executable_segment *s, const struct window *w, uint64_t gva_offset,
+	uint64_t *ret_gpa, struct error *e)
 {
 	uint64_t gpa = s->physical_address;
 
@@ -158,8 +166,8 @@ static int place(const struct executable_segment *s, const struct window *w, uin
 	return error_set(e, -ENOEXEC,
 		"program header %u: its 0x%llx bytes do not lie in the HRT's memory [0x%llx, 0x%llx), neither by p_paddr 0x%llx "
 		"nor by p_vaddr 0x%llx less gva_offset 0x%llx",
-		s->index, ULL(s->memory_size), ULL(w->start), ULL(w->end), ULL(s->physical_address), ULL(s->virtual_address),
-		ULL(gva_offset));
+		s->index, ULL(s->memory_size), ULL(w->start), ULL(w->end), ULL(s->physical_address),
+		ULL(s->virtual_address), ULL(gva_offset));
 }
 
 static int compare_segments(const void *a, const void *b)
@@ -177,13 +185,15 @@ static int sort_segments(struct hrt_image *image, struct error *e)
 	qsort(image->segments, image->n_segments, sizeof(*image->segments), compare_segments);
 	for (size_t i = 1; i < image->n_segments; i++)
 		if (ranges_overlap(s[i - 1].gpa, s[i - 1].memory_size, s[i].gpa, s[i].memory_size))
-			return error_set(e, -ENOEXEC, "two segments of the ELF file overlap in memory: [0x%llx, 0x%llx) and [0x%llx, 0x%llx)",
+			return error_set(e, -ENOEXEC,
+				"two segments of the ELF file overlap in memory: [0x%llx, 0x%llx) and [0x%llx, 0x%llx)",
 				ULL(s[i - 1].gpa), ULL(s[i - 1].gpa + s[i - 1].memory_size), ULL(s[i].gpa),
 				ULL(s[i].gpa + s[i].memory_size));
 	return 0;
 }
 
-static int take_program_headers(const struct executable *x, const struct window *w, struct hrt_image *ret, struct error *e)
+static int take_program_headers(
+	const struct executable *x, const struct window *w, struct hrt_image *ret, struct error *e)
 {
 	struct executable_segment s;
 	unsigned position = 0;
@@ -192,7 +202,8 @@ static int take_program_headers(const struct executable *x, const struct window 
 
 	while ((r = executable_next(x, &position, &s, e)) > 0) {
 		if (ret->n_segments == HRT_SEGMENTS_MAX)
-			return error_set(e, -ENOEXEC, "the ELF file has more than %d segments to load (PT_LOAD)", HRT_SEGMENTS_MAX);
+			return error_set(e, -ENOEXEC,
+				"the ELF file has more than %d segments to load (PT_LOAD)", HRT_SEGMENTS_MAX);
 		r = place(&s, w, ret->gva_offset, &gpa, e);
 		if (r < 0)
 			return r;
@@ -227,8 +238,8 @@ static bool in_file_bytes(const struct hrt_image *image, uint64_t gpa)
 	return false;
 }
 
-static int take_entry(const struct image_header *header, const struct executable *x, struct hrt_image *ret,
-	struct error *e)
+static int take_entry(
+	const struct image_header *header, const struct executable *x, struct hrt_image *ret, struct error *e)
 {
 	const char *source;
 
@@ -246,7 +257,8 @@ static int take_entry(const struct image_header *header, const struct executable
 			"no entry point: with an address tag, either gva_entry of the HRT tag or a Multiboot2 entry tag is needed");
 	}
 	if (!canonical(ret->entry_gva))
-		return error_set(e, -ENOEXEC, "entry point 0x%llx (%s) is not a canonical address", ULL(ret->entry_gva), source);
+		return error_set(e, -ENOEXEC, "entry point 0x%llx (%s) is not a canonical address",
+			ULL(ret->entry_gva), source);
 	if (!in_file_bytes(ret, ret->entry_gva - ret->gva_offset))
 		return error_set(e, -ENOEXEC,
 			"entry point 0x%llx (%s) less gva_offset 0x%llx lies in no segment's bytes of the file; the first is [0x%llx, 0x%llx)",
@@ -255,8 +267,8 @@ static int take_entry(const struct image_header *header, const struct executable
 	return 0;
 }
 
-int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint64_t window_end, struct hrt_image *ret,
-	struct error *e)
+int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint64_t window_end,
+	struct hrt_image *ret, struct error *e)
 {
 	_cleanup_(executable_freep) struct executable *x = NULL;
 	struct window window = {window_start, window_end};
@@ -274,7 +286,8 @@ int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint
 	r = take_hrt_tag(&header, ret, e);
 	if (r < 0)
 		return r;
-	r = header.has_address ? take_address_tag(&header, size, ret, e) : take_program_headers(x, &window, ret, e);
+	r = header.has_address ? take_address_tag(&header, size, ret, e)
+			       : take_program_headers(x, &window, ret, e);
 	if (r < 0)
 		return r;
 	return take_entry(&header, x, ret, e);
