@@ -154,8 +154,10 @@ Test(image, refuses_what_is_no_elf_file)
 	cr_assert_str_eq(e.text, "the file has 0 bytes; an ELF64 header alone has 64");
 	recipe_build(&recipe, &file);
 	memcpy(file.data, "#!/b", 4);
-	cr_assert(eq(int, hrt_image_parse(file.data, file.size, WINDOW_START, WINDOW_END, &image, &e), -ENOEXEC));
-	cr_assert_str_eq(e.text, "the file begins with 23 21 2f 62; an HRT is an ELF file and begins with 7f 45 4c 46");
+	cr_assert(eq(
+		int, hrt_image_parse(file.data, file.size, WINDOW_START, WINDOW_END, &image, &e), -ENOEXEC));
+	cr_assert_str_eq(e.text,
+		"the file begins with 23 21 2f 62; an HRT is an ELF file and begins with 7f 45 4c 46");
 }
 
 Test(image, refuses_other_machines)
@@ -182,7 +184,8 @@ Test(image, refuses_other_kinds_of_elf_files)
 Test(image, refuses_a_section_table_of_unknown_length)
 {
 	recipe.section_offset = EXAMPLE_OFFSET;
-	cr_refuses("the ELF header has a section table (e_shoff 0x200) of 0 sections (e_shnum); at least 1 would be right");
+	cr_refuses(
+		"the ELF header has a section table (e_shoff 0x200) of 0 sections (e_shnum); at least 1 would be right");
 }
 
 Test(image, refuses_program_headers_outside_the_file)
@@ -192,14 +195,16 @@ Test(image, refuses_program_headers_outside_the_file)
 	recipe.segments[0].file_size = 2;
 	cr_refuses("program header 0 wants 0x2 bytes at offset 0x3ff; the file has only 0x400 bytes");
 	recipe.segments[0].offset = UINT64_MAX;
-	cr_refuses("program header 0 wants 0x2 bytes at offset 0xffffffffffffffff; the file has only 0x400 bytes");
+	cr_refuses(
+		"program header 0 wants 0x2 bytes at offset 0xffffffffffffffff; the file has only 0x400 bytes");
 }
 
 Test(image, refuses_more_bytes_in_the_file_than_in_memory)
 {
 	recipe_example_elf(&recipe);
 	recipe.segments[0].memory_size = EXAMPLE_LOADED - 1;
-	cr_refuses("program header 0 has 0x200 bytes in the file (p_filesz) and only 0x1ff in memory (p_memsz)");
+	cr_refuses(
+		"program header 0 has 0x200 bytes in the file (p_filesz) and only 0x1ff in memory (p_memsz)");
 }
 
 Test(image, prefers_the_physical_address_where_it_is_ours)
@@ -224,12 +229,14 @@ Test(image, refuses_segments_that_are_not_in_our_memory)
 	recipe_example_elf(&recipe);
 	recipe.segments[0].physical_address = 0x1000;
 	recipe.segments[0].virtual_address = 0x1000;
-	cr_refuses("program header 0: its 0x1200 bytes do not lie in the HRT's memory [0x2000000, 0x4000000), neither by "
-		   "p_paddr 0x1000 nor by p_vaddr 0x1000 less gva_offset 0xffff800000000000");
+	cr_refuses(
+		"program header 0: its 0x1200 bytes do not lie in the HRT's memory [0x2000000, 0x4000000), neither by "
+		"p_paddr 0x1000 nor by p_vaddr 0x1000 less gva_offset 0xffff800000000000");
 	recipe.segments[0].physical_address = WINDOW_END - 1;
 	recipe.segments[0].virtual_address = HIGH + WINDOW_END - 0x11FF;
-	cr_refuses("program header 0: its 0x1200 bytes do not lie in the HRT's memory [0x2000000, 0x4000000), neither by "
-		   "p_paddr 0x3ffffff nor by p_vaddr 0xffff800003ffee01 less gva_offset 0xffff800000000000");
+	cr_refuses(
+		"program header 0: its 0x1200 bytes do not lie in the HRT's memory [0x2000000, 0x4000000), neither by "
+		"p_paddr 0x3ffffff nor by p_vaddr 0xffff800003ffee01 less gva_offset 0xffff800000000000");
 	recipe.segments[0].memory_size = UINT64_MAX;
 	cr_assert(eq(int, parse(), -ENOEXEC));
 }
@@ -267,7 +274,8 @@ Test(image, refuses_segments_that_overlap)
 {
 	recipe_example_elf(&recipe);
 	add_segment(EXAMPLE_GPA + 0x11FF, 1);
-	cr_refuses("two segments of the ELF file overlap in memory: [0x2000000, 0x2001200) and [0x20011ff, 0x2001200)");
+	cr_refuses(
+		"two segments of the ELF file overlap in memory: [0x2000000, 0x2001200) and [0x20011ff, 0x2001200)");
 	recipe.segments[1].physical_address = EXAMPLE_GPA + 0x1200;
 	cr_accepts();
 }
@@ -288,7 +296,8 @@ Test(image, refuses_an_elf_file_with_nothing_to_load)
 {
 	recipe_example_elf(&recipe);
 	recipe.segments[0].type = 4;
-	cr_refuses("nothing to load: the Multiboot2 header has no address tag and the ELF file no segment (PT_LOAD)");
+	cr_refuses(
+		"nothing to load: the Multiboot2 header has no address tag and the ELF file no segment (PT_LOAD)");
 }
 
 /* --- Finding the header --------------------------------------------------- */
@@ -308,8 +317,9 @@ Test(image, finds_a_header_that_ends_with_the_first_32768_bytes)
 	cr_accepts();
 	cr_assert(eq(u64, image.header_offset, 32768 - size));
 	recipe.header_offset += 8;
-	cr_refuses("no Multiboot2 header: what looks like one at 0x7f90 has length 120 and does not end within the first "
-		   "32768 bytes");
+	cr_refuses(
+		"no Multiboot2 header: what looks like one at 0x7f90 has length 120 and does not end within the first "
+		"32768 bytes");
 }
 
 Test(image, finds_a_header_at_a_multiple_of_four_where_there_is_no_other)
@@ -325,13 +335,16 @@ Test(image, finds_a_header_at_a_multiple_of_four_where_there_is_no_other)
 Test(image, says_what_is_wrong_with_a_header_it_does_not_take)
 {
 	recipe.checksum_off = 1;
-	cr_refuses("no Multiboot2 header: what looks like one at 0x100 has checksum 0x17adaeb3 where 0x17adaeb2 would be right");
+	cr_refuses(
+		"no Multiboot2 header: what looks like one at 0x100 has checksum 0x17adaeb3 where 0x17adaeb2 would be right");
 	recipe.checksum_off = 0;
 	recipe.arch = 4;
-	cr_refuses("no Multiboot2 header: what looks like one at 0x100 is for architecture 4; 0 (i386) would be right");
+	cr_refuses(
+		"no Multiboot2 header: what looks like one at 0x100 is for architecture 4; 0 (i386) would be right");
 	recipe.arch = 0;
 	recipe.length_off = 16u - (16u + (uint32_t)recipe.tags_size);
-	cr_refuses("no Multiboot2 header: what looks like one at 0x100 has length 16; the shortest header has 24");
+	cr_refuses(
+		"no Multiboot2 header: what looks like one at 0x100 has length 16; the shortest header has 24");
 }
 
 Test(image, passes_over_a_stray_magic)
@@ -340,7 +353,8 @@ Test(image, passes_over_a_stray_magic)
 
 	recipe_build(&recipe, &file);
 	memcpy(file.data + 0x80, magic, 4); /* between program headers and header */
-	cr_assert(eq(int, hrt_image_parse(file.data, file.size, WINDOW_START, WINDOW_END, &image, &e), 0), "%s", e.text);
+	cr_assert(eq(int, hrt_image_parse(file.data, file.size, WINDOW_START, WINDOW_END, &image, &e), 0),
+		"%s", e.text);
 	cr_assert(eq(u64, image.header_offset, EXAMPLE_HEADER));
 }
 
@@ -351,8 +365,10 @@ Test(image, takes_no_magic_in_the_last_word_for_a_header_L4)
 	recipe.magic = 0;
 	recipe_build(&recipe, &file);
 	memcpy(file.data + EXAMPLE_SIZE - 8, magic, 4);
-	cr_assert(eq(int, hrt_image_parse(file.data, file.size, WINDOW_START, WINDOW_END, &image, &e), -ENOEXEC));
-	cr_assert_str_eq(e.text, "no Multiboot2 header: what looks like one at 0x3f8 is cut off after 0x8 bytes");
+	cr_assert(eq(
+		int, hrt_image_parse(file.data, file.size, WINDOW_START, WINDOW_END, &image, &e), -ENOEXEC));
+	cr_assert_str_eq(
+		e.text, "no Multiboot2 header: what looks like one at 0x3f8 is cut off after 0x8 bytes");
 }
 
 /* --- Tags ----------------------------------------------------------------- */
@@ -406,9 +422,11 @@ Test(image, refuses_a_tag_of_size_0_L3)
 Test(image, refuses_a_tag_that_leaves_the_header)
 {
 	recipe.tags[recipe.tags_size - 4] = 9; /* size of the end tag */
-	cr_refuses("Multiboot2 header tag of type 0 at 0x170: size is 9; only 8 bytes of the header are left");
+	cr_refuses(
+		"Multiboot2 header tag of type 0 at 0x170: size is 9; only 8 bytes of the header are left");
 	recipe.tags[recipe.tags_size - 1] = 0xFF;
-	cr_refuses("Multiboot2 header tag of type 0 at 0x170: size is 4278190089; only 8 bytes of the header are left");
+	cr_refuses(
+		"Multiboot2 header tag of type 0 at 0x170: size is 4278190089; only 8 bytes of the header are left");
 }
 
 Test(image, refuses_a_missing_end_tag_L3)
@@ -449,7 +467,8 @@ Test(image, refuses_a_request_list_of_a_broken_size)
 {
 	with_tag(1, 0, (uint32_t[]){4}, 1);
 	recipe.tags[4] = 11;
-	cr_refuses("Multiboot2 information request tag at 0x110: size is 11; 8 and 4 for each request would be right");
+	cr_refuses(
+		"Multiboot2 information request tag at 0x110: size is 11; 8 and 4 for each request would be right");
 }
 
 Test(image, passes_over_tags_that_change_nothing)
@@ -548,18 +567,21 @@ Test(image, refuses_to_load_what_the_file_does_not_have_L7)
 	cr_refuses("address tag: load_addr 0x2000000 to load_end_addr 0x2000201 are 0x201 bytes; "
 		   "from offset 0x200 on the file has only 0x200");
 	with_address(EXAMPLE_GPA - 0x301, EXAMPLE_GPA, 0, 0);
-	cr_refuses("address tag: header_addr 0x1fffcff and load_addr 0x2000000 put the first byte at offset 1025 of the file, "
-		   "which has 1024 bytes");
+	cr_refuses(
+		"address tag: header_addr 0x1fffcff and load_addr 0x2000000 put the first byte at offset 1025 of the file, "
+		"which has 1024 bytes");
 	with_address(EXAMPLE_GPA + 0x101, EXAMPLE_GPA, 0, 0);
-	cr_refuses("address tag: header_addr 0x2000101 and load_addr 0x2000000 put the first byte at offset -1 of the file, "
-		   "which has 1024 bytes");
+	cr_refuses(
+		"address tag: header_addr 0x2000101 and load_addr 0x2000000 put the first byte at offset -1 of the file, "
+		"which has 1024 bytes");
 }
 
 Test(image, refuses_to_load_from_before_the_beginning)
 {
 	with_address(0xFF, 0xFFFFFFFF, 0, 0);
-	cr_refuses("address tag: load_addr 0xffffffff loads the file from its beginning, but header_addr 0xff is less than "
-		   "the header's offset 0x100 in the file");
+	cr_refuses(
+		"address tag: load_addr 0xffffffff loads the file from its beginning, but header_addr 0xff is less than "
+		"the header's offset 0x100 in the file");
 }
 
 Test(image, refuses_to_load_nothing)
@@ -583,13 +605,16 @@ Test(image, refuses_flags_we_cannot_serve)
 {
 	cr_refuses_hrt_flags(0x203,
 		"HRT tag: hrt_flags 0x203 has EXE (0x2): this is a program to run under Nautilus, not an HRT");
-	cr_refuses_hrt_flags(0x201, "HRT tag: hrt_flags 0x201 has RELOC (0x1): relocatable HRTs are not supported; "
-				    "link the image at a fixed address and clear the flag");
+	cr_refuses_hrt_flags(0x201,
+		"HRT tag: hrt_flags 0x201 has RELOC (0x1): relocatable HRTs are not supported; "
+		"link the image at a fixed address and clear the flag");
 	cr_refuses_hrt_flags(0x1200, "HRT tag: hrt_flags 0x1200 has unknown bits (0x1000); known are 0xf03");
-	cr_refuses_hrt_flags(0xF00, "HRT tag: hrt_flags 0xf00 asks for 512 GiB pages (0x800), which no processor has; "
-				    "ask for 0x400 (1 GiB), 0x200 (2 MiB) or 0x100 (4 KiB)");
-	cr_refuses_hrt_flags(0, "HRT tag: hrt_flags 0x0 asks for no page size; "
-				"one of 0x400 (1 GiB), 0x200 (2 MiB) and 0x100 (4 KiB) is needed");
+	cr_refuses_hrt_flags(0xF00,
+		"HRT tag: hrt_flags 0xf00 asks for 512 GiB pages (0x800), which no processor has; "
+		"ask for 0x400 (1 GiB), 0x200 (2 MiB) or 0x100 (4 KiB)");
+	cr_refuses_hrt_flags(0,
+		"HRT tag: hrt_flags 0x0 asks for no page size; "
+		"one of 0x400 (1 GiB), 0x200 (2 MiB) and 0x100 (4 KiB) is needed");
 }
 
 Test(image, keeps_the_largest_page_size_and_no_other_flag_L11)
@@ -621,7 +646,8 @@ Test(image, refuses_the_vectors_of_exceptions)
 
 	hrt.vector = 31;
 	with_hrt(&hrt);
-	cr_refuses("HRT tag: hrt_int_vector is 31, which belongs to the processor's exceptions; 32 to 255 would be right");
+	cr_refuses(
+		"HRT tag: hrt_int_vector is 31, which belongs to the processor's exceptions; 32 to 255 would be right");
 	hrt.vector = 32;
 	with_hrt(&hrt);
 	cr_accepts();
@@ -654,11 +680,13 @@ Test(image, takes_entries_within_the_bytes_of_the_file_only)
 	with_entry(HIGH, HIGH + EXAMPLE_GPA);
 	cr_accepts();
 	with_entry(0, EXAMPLE_GPA + EXAMPLE_LOADED);
-	cr_refuses("entry point 0x2000200 (gva_entry of the HRT tag) less gva_offset 0x0 lies in no segment's bytes of the "
-		   "file; the first is [0x2000000, 0x2000200)");
+	cr_refuses(
+		"entry point 0x2000200 (gva_entry of the HRT tag) less gva_offset 0x0 lies in no segment's bytes of the "
+		"file; the first is [0x2000000, 0x2000200)");
 	with_entry(HIGH, EXAMPLE_GPA);
-	cr_refuses("entry point 0x2000000 (gva_entry of the HRT tag) less gva_offset 0xffff800000000000 lies in no segment's "
-		   "bytes of the file; the first is [0x2000000, 0x2000200)");
+	cr_refuses(
+		"entry point 0x2000000 (gva_entry of the HRT tag) less gva_offset 0xffff800000000000 lies in no segment's "
+		"bytes of the file; the first is [0x2000000, 0x2000200)");
 }
 
 Test(image, refuses_entries_that_are_not_canonical)
@@ -673,15 +701,17 @@ Test(image, refuses_an_address_tag_without_any_entry)
 	recipe_tag_hrt(&recipe, &recipe_hrt_example);
 	recipe_tag_address(&recipe, EXAMPLE_GPA - 0x100, EXAMPLE_GPA, 0, 0);
 	recipe_tag_end(&recipe);
-	cr_refuses("no entry point: with an address tag, either gva_entry of the HRT tag or a Multiboot2 entry tag is needed");
+	cr_refuses(
+		"no entry point: with an address tag, either gva_entry of the HRT tag or a Multiboot2 entry tag is needed");
 }
 
 Test(image, names_the_source_of_a_wrong_entry)
 {
 	recipe_example_elf(&recipe);
 	recipe.entry = EXAMPLE_ENTRY; /* a GPA */
-	cr_refuses("entry point 0x2000010 (e_entry of the ELF header) less gva_offset 0xffff800000000000 lies in no segment's "
-		   "bytes of the file; the first is [0x2000000, 0x2000200)");
+	cr_refuses(
+		"entry point 0x2000010 (e_entry of the ELF header) less gva_offset 0xffff800000000000 lies in no segment's "
+		"bytes of the file; the first is [0x2000000, 0x2000200)");
 }
 
 /* --- Anything at all ------------------------------------------------------ */

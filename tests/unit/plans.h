@@ -1,0 +1,65 @@
+/* plans.h - plans made from numbers, and memory to write them into, for tests */
+#pragma once
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/hrt.h"
+#include "base/error.h"
+#include "guest/memory.h"
+#include "guest/plan.h"
+#include "image/hrt.h"
+#include "spec/spec.h"
+
+/* What a test changes of a plan; everything in bytes. */
+struct wish {
+	uint64_t memory, ros_memory, stack;
+	uint32_t ros_cores, hrt_cores;
+	uint64_t flags, map, gva_offset, comm_page;
+	uint64_t image, image_size; /* GPA and memory of the one segment */
+	bool no_gigabyte_pages;
+};
+
+/* 256 MiB, 8 of them the ROS's; 2 ROS cores and 2 of the HRT; 8 GiB mapped at the high offset by 2 MiB pages. */
+#define WISH_EXAMPLE                                                                                           \
+	{                                                                                                      \
+		.memory = 256 * MiB, .ros_memory = 8 * MiB, .stack = 4096, .ros_cores = 2, .hrt_cores = 2,     \
+		.flags = HVM_FLAG_MAP_2MB, .map = 8 * GiB, .gva_offset = HVM_GVA_OFFSET_HIGH,                  \
+		.comm_page = 8 * GiB - 4096, .image = 16 * MiB, .image_size = 0x3000                           \
+	}
+
+static inline int wish_plan(const struct wish *wish, struct plan *ret, struct error *e)
+{
+	struct vm_spec spec = {
+		.name = (char *)"test",
+		.memory = wish->memory,
+		.cores = wish->ros_cores + wish->hrt_cores,
+		.hybrid = true,
+		.ros_cores = wish->ros_cores,
+		.ros_memory = wish->ros_memory,
+		.hrt_stack = (uint32_t)wish->stack,
+	};
+	struct hrt_image image = {
+		.segments = {{.gpa = wish->image, .memory_size = wish->image_size}},
+		.n_segments = 1,
+		.flags = wish->flags,
+		.max_mem_to_map = wish->map,
+		.gva_offset = wish->gva_offset,
+		.entry_gva = wish->gva_offset + wish->image,
+		.comm_page_gpa = wish->comm_page,
+		.int_vector = 255,
+	};
+
+	return plan_hrt(&spec, &image, !wish->no_gigabyte_pages, ret, e);
+}
+
+/* Fresh zeroed memory for the boot state of a plan, from its lowest stack to END; free() windows[0].host. */
+static inline void plan_memory(const struct plan *plan, struct memory *ret)
+{
+	uint64_t size = plan->end - plan->stacks;
+	void *host = aligned_alloc(4096, size);
+
+	memset(host, 0, size);
+	*ret = (struct memory){0};
+	memory_add(ret, plan->stacks, size, host);
+}

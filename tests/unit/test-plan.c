@@ -1,0 +1,361 @@
+/*
+ * test-plan.c - where the boot state stands, and what is refused
+ *
+ * Every address over many sizes is compared with an independent computation in
+ * test-layout.sh; here are the rules and the sentences.
+ */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include <errno.h>
+
+#include "base/macro.h"
+#include "plans.h"
+
+static struct wish wish;
+static struct plan plan;
+static struct error e;
+
+static void set_up(void)
+{
+	wish = (struct wish)WISH_EXAMPLE;
+	e = (struct error){};
+}
+
+static void cr_plans(void)
+{
+	cr_assert(eq(int, wish_plan(&wish, &plan, &e), 0), "%s", e.text);
+}
+
+static void cr_refuses(int error, const char *sentence)
+{
+	cr_assert(eq(int, wish_plan(&wish, &plan, &e), error));
+	cr_assert_str_eq(e.text, sentence);
+}
+
+TestSuite(plan, .init = set_up);
+
+Test(plan, stacks_the_boot_state_below_the_end_of_ram)
+{
+	cr_plans();
+	cr_assert(eq(u64, plan.end, 0x10000000));
+	cr_assert(eq(u64, plan.handler, 0xFFFF000));
+	cr_assert(eq(u64, plan.idt, 0xFFFE000));
+	cr_assert(eq(u64, plan.gdt, 0xFFFD000));
+	cr_assert(eq(u64, plan.tss, 0xFFFC000));
+	cr_assert(eq(u64, plan.page_table_pages, 10));
+	cr_assert(eq(u64, plan.page_tables, 0xFFF2000));
+	cr_assert(eq(u64, plan.info, 0xFFF1000));
+	cr_assert(eq(u64, plan.stacks, 0xFFEF000));
+}
+
+Test(plan, takes_over_what_definition_and_image_say)
+{
+	wish.stack = 16384;
+	cr_plans();
+	cr_assert(eq(u64, plan.ros_bytes, 8 * MiB));
+	cr_assert(eq(u32, plan.n_cores, 4));
+	cr_assert(eq(u32, plan.first_hrt_core, 2));
+	cr_assert(eq(u32, plan.n_hrt_cores, 2));
+	cr_assert(eq(u64, plan.stack_size, 16384));
+	cr_assert(eq(u64, plan.stacks, plan.info - 2 * 16384));
+	cr_assert(eq(u64, plan.gva_offset, HVM_GVA_OFFSET_HIGH));
+	cr_assert(eq(u64, plan.entry_gva, HVM_GVA_OFFSET_HIGH + 16 * MiB));
+	cr_assert(eq(u64, plan.comm_page, 8 * GiB - 4096));
+	cr_assert(eq(u8, plan.int_vector, 255));
+}
+
+/* --- Regions -------------------------------------------------------------- */
+
+static void cr_regions_are(const char *const *lines)
+{
+	size_t n = 0;
+
+	for (; lines[n]; n++) {
+		const struct plan_region *r = &plan.regions[n];
+		char line[128];
+
+		cr_assert(lt(sz, n, plan.n_regions));
+		snprintf(line, sizeof(line), "%s %llx %llx %s", r->name, (unsigned long long)r->gpa,
+			(unsigned long long)(r->gpa + r->size), plan_access_to_string(r->access));
+		cr_assert_str_eq(line, lines[n]);
+	}
+	cr_assert(eq(sz, n, plan.n_regions));
+}
+
+Test(plan, names_every_region)
+{
+	cr_plans();
+	cr_regions_are((const char *const[]){
+		"ros memory 0 800000 both",
+		"hrt memory 800000 1000000 hrt",
+		"image 0 1000000 1003000 hrt",
+		"hrt memory 1003000 ffef000 hrt",
+		"stacks ffef000 fff1000 hrt",
+		"info block fff1000 fff2000 hrt",
+		"page tables fff2000 fffc000 hrt",
+		"tss fffc000 fffd000 hrt",
+		"gdt fffd000 fffe000 hrt",
+		"idt fffe000 ffff000 hrt",
+		"null handler ffff000 10000000 hrt",
+		"device hole fec00000 100000000 device",
+		"comm page 1fffff000 200000000 both",
+		NULL,
+	});
+}
+
+Test(plan, puts_the_boot_state_above_4_gib_where_ram_goes_on_there)
+{
+	wish.memory = 5 * GiB;
+	cr_plans();
+	cr_regions_are((const char *const[]){
+		"ros memory 0 800000 both",
+		"hrt memory 800000 1000000 hrt",
+		"image 0 1000000 1003000 hrt",
+		"hrt memory 1003000 fec00000 hrt",
+		"device hole fec00000 100000000 device",
+		"hrt memory 100000000 1413ef000 hrt",
+		"stacks 1413ef000 1413f1000 hrt",
+		"info block 1413f1000 1413f2000 hrt",
+		"page tables 1413f2000 1413fc000 hrt",
+		"tss 1413fc000 1413fd000 hrt",
+		"gdt 1413fd000 1413fe000 hrt",
+		"idt 1413fe000 1413ff000 hrt",
+		"null handler 1413ff000 141400000 hrt",
+		"comm page 1fffff000 200000000 both",
+		NULL,
+	});
+}
+
+Test(plan, lets_an_image_fill_all_that_is_left)
+{
+	wish.image = 8 * MiB;
+	wish.image_size = 0xFFEF000 - 8 * MiB;
+	cr_plans();
+	cr_assert(eq(sz, plan.n_regions, 11));
+}
+
+Test(plan, has_room_for_as_many_segments_as_an_image_may_have)
+{
+	struct vm_spec spec = {.memory = 5 * GiB,
+		.cores = 2,
+		.hybrid = true,
+		.ros_cores = 1,
+		.ros_memory = MiB,
+		.hrt_stack = 4096};
+	struct hrt_image image = {.flags = HVM_FLAG_MAP_2MB,
+		.max_mem_to_map = 8 * GiB,
+		.comm_page_gpa = 6 * GiB,
+		.n_segments = HRT_SEGMENTS_MAX};
+
+	for (size_t i = 0; i < HRT_SEGMENTS_MAX; i++)
+		image.segments[i] = (struct image_segment){.gpa = (i + 2) * MiB, .memory_size = 1};
+	cr_assert(eq(int, plan_hrt(&spec, &image, true, &plan, &e), 0), "%s", e.text);
+	cr_assert_str_eq(plan_find(&plan, 33 * MiB)->name, "image 31");
+}
+
+Test(plan, finds_the_region_of_an_address)
+{
+	cr_plans();
+	cr_assert_str_eq(plan_find(&plan, 0)->name, "ros memory");
+	cr_assert_str_eq(plan_find(&plan, 0x1002FFF)->name, "image 0");
+	cr_assert_str_eq(plan_find(&plan, 0x1003000)->name, "hrt memory");
+	cr_assert_str_eq(plan_find(&plan, 0xFFFFFFFF)->name, "device hole");
+	cr_assert(eq(ptr, (void *)plan_find(&plan, 0x10000000), NULL));
+	cr_assert(eq(ptr, (void *)plan_find(&plan, UINT64_MAX), NULL));
+}
+
+Test(plan, has_a_word_for_each_kind_of_access)
+{
+	cr_assert_str_eq(plan_access_to_string(PLAN_ROS), "ros");
+	cr_assert_str_eq(plan_access_to_string(PLAN_HRT), "hrt");
+	cr_assert_str_eq(plan_access_to_string(PLAN_BOTH), "both");
+	cr_assert_str_eq(plan_access_to_string(PLAN_DEVICE), "device");
+}
+
+/* --- Granule and map ------------------------------------------------------ */
+
+Test(plan, maps_4_gib_at_least)
+{
+	wish.map = 0;
+	wish.comm_page = 1 * GiB;
+	cr_plans();
+	cr_assert(eq(u64, plan.map_bytes, 4 * GiB));
+	cr_assert(eq(u64, plan.page_table_pages, 6));
+}
+
+Test(plan, says_that_it_maps_whole_pages_of_the_granule)
+{
+	wish.map = 8 * GiB + 1;
+	cr_plans();
+	cr_assert(eq(u64, plan.map_bytes, 8 * GiB + 2 * MiB));
+	wish.flags = HVM_FLAG_MAP_4KB;
+	cr_plans();
+	cr_assert(eq(u64, plan.map_bytes, 8 * GiB + 4 * KiB));
+	wish.flags = HVM_FLAG_MAP_1GB;
+	cr_plans();
+	cr_assert(eq(u64, plan.map_bytes, 9 * GiB));
+}
+
+Test(plan, never_maps_more_than_64_tib)
+{
+	wish.flags = HVM_FLAG_MAP_1GB;
+	wish.map = UINT64_MAX;
+	cr_plans();
+	cr_assert(eq(u64, plan.map_bytes, PLAN_MAP_MAX));
+	cr_assert(eq(u64, plan.page_table_pages, 129));
+}
+
+Test(plan, grants_2_mib_where_there_are_no_1_gib_pages)
+{
+	wish.flags = HVM_FLAG_MAP_1GB;
+	cr_plans();
+	cr_assert(eq(u64, plan.flags, HVM_FLAG_MAP_1GB));
+	cr_assert(eq(u64, plan.page_table_pages, 2));
+	wish.no_gigabyte_pages = true;
+	cr_plans();
+	cr_assert(eq(u64, plan.flags, HVM_FLAG_MAP_2MB));
+	cr_assert(eq(u64, plan.page_table_pages, 10));
+}
+
+Test(plan, keeps_smaller_granules_where_there_are_no_1_gib_pages)
+{
+	wish.no_gigabyte_pages = true;
+	wish.flags = HVM_FLAG_MAP_4KB;
+	cr_plans();
+	cr_assert(eq(u64, plan.flags, HVM_FLAG_MAP_4KB));
+}
+
+Test(plan, refuses_a_map_that_does_not_reach_the_boot_state)
+{
+	wish.memory = 8 * GiB;
+	cr_refuses(-ENOEXEC,
+		"the image asks for a map of 0x200000000 bytes (max_mem_to_map); RAM ends at 0x201400000 and the boot state "
+		"below that would not be mapped: at least 0x201400000 would be right, or less memory for the VM");
+}
+
+/* --- Comm page ------------------------------------------------------------ */
+
+Test(plan, refuses_a_comm_page_in_ram)
+{
+	wish.comm_page = 0xFFFF000;
+	cr_refuses(-ENOEXEC,
+		"the image wants its comm page (comm_page_gpa) at 0xffff000, inside RAM, which ends at 0x10000000: "
+		"0x10000000 or above would be right, or less memory for the VM");
+	wish.comm_page = 0x10000000;
+	cr_plans();
+}
+
+Test(plan, refuses_a_comm_page_that_is_not_mapped)
+{
+	wish.comm_page = 8 * GiB;
+	cr_refuses(-ENOEXEC,
+		"the image wants its comm page (comm_page_gpa) at 0x200000000, above what is mapped: "
+		"0x1fffff000 would be the highest, or a larger max_mem_to_map");
+	wish.comm_page = 0xFFFFFFFFFFFFF000;
+	cr_assert(eq(int, wish_plan(&wish, &plan, &e), -ENOEXEC));
+}
+
+Test(plan, refuses_a_comm_page_among_the_devices)
+{
+	wish.comm_page = 0xFEE00000;
+	cr_refuses(-ENOEXEC,
+		"the image wants its comm page (comm_page_gpa) at 0xfee00000, among the device pages "
+		"[0xfec00000, 0x100000000): 0x100000000 or above would be right");
+	wish.comm_page = 0xFEBFF000;
+	cr_plans();
+	wish.comm_page = 0x100000000;
+	cr_plans();
+}
+
+/* --- What does not fit ---------------------------------------------------- */
+
+Test(plan, refuses_a_boot_state_that_reaches_into_ros_memory)
+{
+	wish.memory = 16 * MiB;
+	wish.flags = HVM_FLAG_MAP_4KB;
+	wish.image_size = 1;
+	cr_refuses(-EADDRINUSE,
+		"the boot state needs 0x1011000 bytes below the end of RAM, 0x100a000 of them for page tables that map "
+		"0x200000000 bytes by pages of 0x1000; the HRT's memory there, [0x800000, 0x1000000), has only 0x800000: "
+		"give the VM more memory, or let the image ask for larger pages");
+}
+
+Test(plan, refuses_a_boot_state_across_the_device_hole)
+{
+	wish.memory = 4077 * MiB;
+	wish.flags = HVM_FLAG_MAP_4KB;
+	cr_refuses(-EADDRINUSE,
+		"the boot state needs 0x1011000 bytes below the end of RAM, 0x100a000 of them for page tables that map "
+		"0x200000000 bytes by pages of 0x1000; the HRT's memory there, [0x100000000, 0x100100000), has only 0x100000: "
+		"give the VM more memory, or let the image ask for larger pages");
+}
+
+Test(plan, names_both_regions_where_the_image_meets_the_boot_state_L17)
+{
+	wish.image = 0xFFEF000 - 0x3000;
+	cr_plans();
+	wish.image_size = 0x3001;
+	cr_refuses(-EADDRINUSE,
+		"image 0 [0xffec000, 0xffef001) and stacks [0xffef000, 0xfff1000) want the same memory; "
+		"free for the image is [0x800000, 0xffef000): link it there, or change the VM's memory");
+	wish.image = 0xFFF3000;
+	wish.image_size = 1;
+	cr_refuses(-EADDRINUSE,
+		"page tables [0xfff2000, 0xfffc000) and image 0 [0xfff3000, 0xfff3001) want the same memory; "
+		"free for the image is [0x800000, 0xffef000): link it there, or change the VM's memory");
+}
+
+Test(plan, names_both_regions_where_the_image_meets_the_ros)
+{
+	wish.image = 0x7FFFFF;
+	cr_refuses(-EADDRINUSE,
+		"ros memory [0x0, 0x800000) and image 0 [0x7fffff, 0x802fff) want the same memory; "
+		"free for the image is [0x800000, 0xffef000): link it there, or change the VM's memory");
+	wish.image = 0x800000;
+	cr_plans();
+}
+
+Test(plan, names_both_regions_where_the_image_meets_the_devices)
+{
+	wish.memory = 5 * GiB;
+	wish.image = 0xFEBFFFFF;
+	wish.image_size = 2;
+	cr_refuses(-EADDRINUSE,
+		"image 0 [0xfebfffff, 0xfec00001) and device hole [0xfec00000, 0x100000000) want the same memory; "
+		"free for the image is [0x800000, 0xfec00000): link it there, or change the VM's memory");
+}
+
+Test(plan, refuses_an_image_behind_the_end_of_ram)
+{
+	wish.image = 0xFFFFFFF;
+	wish.image_size = 2;
+	cr_refuses(-ENOEXEC,
+		"image 0, 0x2 bytes at 0xfffffff, does not lie in RAM, which ends at 0x10000000: "
+		"give the VM more memory, or link the image lower");
+	wish.image = UINT64_MAX;
+	cr_assert(eq(int, wish_plan(&wish, &plan, &e), -ENOEXEC));
+}
+
+Test(plan, does_without_a_blanket_reserve_L12)
+{
+	wish.memory = 16 * MiB;
+	wish.image = 8 * MiB;
+	wish.image_size = 8 * MiB - 17 * 4096;
+	cr_plans();
+	wish.image_size++;
+	cr_assert(eq(int, wish_plan(&wish, &plan, &e), -EADDRINUSE));
+}
+
+Test(plan, works_where_the_ros_has_everything_below_the_devices)
+{
+	wish.memory = 5 * GiB;
+	wish.ros_memory = 0xFEC00000;
+	wish.image = 4 * GiB;
+	cr_plans();
+	cr_assert_str_eq(plan.regions[2].name, "image 0");
+	wish.image = 0x1000;
+	cr_refuses(-EADDRINUSE,
+		"ros memory [0x0, 0xfec00000) and image 0 [0x1000, 0x4000) want the same memory; "
+		"free for the image is [0x100000000, 0x1413ef000): link it there, or change the VM's memory");
+}
