@@ -89,7 +89,7 @@ Test(console, replays_the_last_64_kib_to_a_new_watcher)
 	struct console *console = console_new(-1);
 	struct error e = {};
 	int fds[2];
-	char line[16];
+	char line[32];
 	char *text;
 
 	for (int i = 0; i < 8192; i++) {
