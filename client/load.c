@@ -78,13 +78,6 @@ static void open_images(struct definition_file *f)
 		f->images[i] = open_image(f, &f->spec->files[i], folder);
 }
 
-/* D-Bus carries nothing else, and the stored definition is UTF-8. */
-static void check_encoding(struct definition_file *f)
-{
-	if (strlen(f->text) != f->size || !utf8_valid(f->text, f->size))
-		diagnostics_add(&f->diagnostics, 0, "", SEVERITY_ERROR, "the text is not UTF-8; a definition has to be");
-}
-
 enum exit_status definition_file_load(const char *path, struct definition_file *ret)
 {
 	*ret = (struct definition_file){.path = path};
@@ -92,10 +85,8 @@ enum exit_status definition_file_load(const char *path, struct definition_file *
 		ret->images[i] = -1;
 	if (read_text(ret) != STATUS_OK)
 		return STATUS_FAILED;
-	if (definition_parse(ret->text, ret->size, &ret->diagnostics, &ret->spec) == 0) {
-		check_encoding(ret);
+	if (definition_parse(ret->text, ret->size, &ret->diagnostics, &ret->spec) == 0)
 		open_images(ret);
-	}
 	if (ret->diagnostics.out_of_memory) {
 		say_error(path, "out of memory");
 		return STATUS_FAILED;

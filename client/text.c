@@ -54,20 +54,6 @@ int utf8_decode(const char *p, size_t n, uint32_t *ret)
 	return length;
 }
 
-bool utf8_valid(const char *text, size_t n)
-{
-	while (n > 0) {
-		uint32_t c;
-		int length = utf8_decode(text, n, &c);
-
-		if (length <= 0)
-			return false;
-		text += length;
-		n -= (size_t)length;
-	}
-	return true;
-}
-
 /* C0, DEL and C1: what a terminal may obey (ECMA-48, 5.2 and 5.3) */
 static bool is_control(uint32_t c)
 {

@@ -16,8 +16,6 @@
  */
 int utf8_decode(const char *p, size_t n, uint32_t *ret);
 
-bool utf8_valid(const char *text, size_t n);
-
 /*
  * Guest output on its way to a person. A terminal obeys control characters, so
  * where one is listening everything but newline, tab and printable characters

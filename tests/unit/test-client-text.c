@@ -109,11 +109,19 @@ Test(text, makes_one_harmless_line)
 
 Test(text, knows_utf8)
 {
-	cr_expect(utf8_valid("a\303\244", 3));
-	cr_expect(utf8_valid("", 0));
-	cr_expect(not(utf8_valid("\303", 1)));
-	cr_expect(not(utf8_valid("\364\220\200\200", 4)));
-	cr_expect(not(utf8_valid("\340\200\200", 3)));
+	uint32_t c = 0;
+
+	cr_expect(utf8_decode("a", 1, &c) == 1 && c == 'a');
+	cr_expect(utf8_decode("\303\244x", 3, &c) == 2 && c == 0xE4);
+	cr_expect(utf8_decode("\364\217\277\277", 4, &c) == 4 && c == 0x10FFFF);
+	cr_expect(eq(int, utf8_decode("", 0, &c), -1));
+	cr_expect(eq(int, utf8_decode("\303", 1, &c), -1));
+	cr_expect(eq(int, utf8_decode("\342\202", 2, &c), -1));
+	cr_expect(eq(int, utf8_decode("\303x", 2, &c), 0));
+	cr_expect(eq(int, utf8_decode("\200", 1, &c), 0), "the middle of a sequence");
+	cr_expect(eq(int, utf8_decode("\340\200\200", 3, &c), 0), "not the shortest form");
+	cr_expect(eq(int, utf8_decode("\355\240\200", 3, &c), 0), "a surrogate");
+	cr_expect(eq(int, utf8_decode("\364\220\200\200", 4, &c), 0), "beyond Unicode");
 }
 
 Test(text, writes_sizes_as_whole_numbers)

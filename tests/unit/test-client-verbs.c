@@ -239,6 +239,31 @@ Test(manual, describes_no_verb_that_is_not_there)
 	}
 }
 
+/* Whether one of the words between blanks in the completion's text is this. */
+static bool has_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
+		if (strchr(" \t\n'", at[-1]) && strchr(" \n'=|)", at[n]))
+			return true;
+	return false;
+}
+
+Test(completion, offers_every_verb_and_option)
+{
+	_cleanup_free_ char *text = document("client/hvmctl.bash");
+
+	for (size_t i = 0; i < n_verbs; i++)
+		cr_expect(has_word(text, verb_table[i].name), "hvmctl.bash does not offer %s", verb_table[i].name);
+	for (int i = 0; i < N_OPTIONS; i++) {
+		_cleanup_free_ char *option = NULL;
+
+		cr_assert(asprintf(&option, "--%s", option_table[i].name) > 0);
+		cr_expect(has_word(text, option), "hvmctl.bash does not offer %s", option);
+	}
+}
+
 /* A file with this content, of which log_tail() is asked; the text from where it says. */
 static const char *tail(const char *content, uint64_t lines)
 {
