@@ -29,7 +29,8 @@ static inline void hex_format(const uint8_t *data, size_t size, char *ret)
 	*ret = '\0';
 }
 
-/* Reads `size` bytes from the first 2 * size characters of `text`; false when one of them is no digit, the NUL included. */
+/* Reads `size` bytes from the first 2 * size characters of `text`; false when one of them is no digit, the
+ * NUL included. */
 static inline bool hex_parse(const char *text, uint8_t *ret, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {

@@ -41,8 +41,8 @@ static void know(struct reader *r, enum spec_field field, const struct element *
 	r->origins[field] = (struct origin){.element = *element, .id = id};
 }
 
-static bool read_number(
-	struct reader *r, const struct element *element, enum grammar_id id, enum spec_field field, uint64_t *ret)
+static bool read_number(struct reader *r, const struct element *element, enum grammar_id id,
+	enum spec_field field, uint64_t *ret)
 {
 	if (!field_number(element, id, r->d, ret))
 		return false;
@@ -95,10 +95,12 @@ static void read_file(struct reader *r, const xmlNode *node)
 	file.stored = field_sha256(&element, GRAMMAR_FILE_SHA256, r->d, file.sha256);
 	if (element.places[GRAMMAR_FILE_FILENAME].n == 0 && element.places[GRAMMAR_FILE_SHA256].n == 0)
 		element_fault(&element, GRAMMAR_FILE_FILENAME, r->d, SEVERITY_ERROR,
-			"filename is missing; write filename=\"...\" (%s)", grammar[GRAMMAR_FILE_FILENAME].about);
+			"filename is missing; write filename=\"...\" (%s)",
+			grammar[GRAMMAR_FILE_FILENAME].about);
 	if (file.id && spec_file_find(r->spec, file.id))
 		element_fault(&element, GRAMMAR_FILE_ID, r->d, SEVERITY_ERROR,
-			"id: \"%s\" is the id of a file above; give each file its own", value_quote(file.id).text);
+			"id: \"%s\" is the id of a file above; give each file its own",
+			value_quote(file.id).text);
 	append_file(r, file);
 }
 
@@ -112,13 +114,15 @@ static void read_files(struct reader *r, const struct element *vm)
 		know(r, SPEC_FIELD_FILES, vm, GRAMMAR_FILES);
 		return;
 	}
-	for (const xmlNode *node = element_next(&files, GRAMMAR_FILE, NULL); node && n < SPEC_FILES_MAX; n++) {
+	for (const xmlNode *node = element_next(&files, GRAMMAR_FILE, NULL); node && n < SPEC_FILES_MAX;
+		n++) {
 		read_file(r, node);
 		node = element_next(&files, GRAMMAR_FILE, node);
 	}
 	if (files.places[GRAMMAR_FILE].n > SPEC_FILES_MAX)
-		element_fault(vm, GRAMMAR_FILES, r->d, SEVERITY_ERROR, "%u files are more than the %d that a VM may have",
-			files.places[GRAMMAR_FILE].n, SPEC_FILES_MAX);
+		element_fault(vm, GRAMMAR_FILES, r->d, SEVERITY_ERROR,
+			"%u files are more than the %d that a VM may have", files.places[GRAMMAR_FILE].n,
+			SPEC_FILES_MAX);
 	if (r->d->n_errors == n_errors)
 		know(r, SPEC_FIELD_FILES, vm, GRAMMAR_FILES);
 }
@@ -174,7 +178,8 @@ static void warn_of_unused_hvm(struct reader *r, const struct element *hvm)
 {
 	if (hvm->places[GRAMMAR_HVM_ENABLE].n == 0)
 		element_fault(hvm, GRAMMAR_HVM_ENABLE, r->d, SEVERITY_WARNING,
-			"enable is missing, so the VM has no HRT; write enable=\"y\" for a hybrid, enable=\"n\" for none");
+			"enable is missing, so the VM has no HRT; write enable=\"y\" for a hybrid, "
+			"enable=\"n\" for none");
 	else if (hvm->places[GRAMMAR_ROS].n > 0 || hvm->places[GRAMMAR_HRT].n > 0)
 		element_fault(hvm, GRAMMAR_HVM_ENABLE, r->d, SEVERITY_NOTICE,
 			"enable: it is n, so ros and hrt are not used and not kept");
@@ -187,7 +192,8 @@ static void read_hvm(struct reader *r, const struct element *vm)
 	if (!element_group(vm, GRAMMAR_HVM, &hvm, r->d))
 		return;
 	if (!field_switch(&hvm, GRAMMAR_HVM_ENABLE, r->d, &r->spec->hybrid))
-		r->spec->hybrid = hvm.places[GRAMMAR_ROS].n > 0 || hvm.places[GRAMMAR_HRT].n > 0; /* probably meant */
+		r->spec->hybrid =
+			hvm.places[GRAMMAR_ROS].n > 0 || hvm.places[GRAMMAR_HRT].n > 0; /* probably meant */
 	else if (!r->spec->hybrid)
 		warn_of_unused_hvm(r, &hvm);
 	read_ros(r, &hvm);
@@ -235,8 +241,9 @@ static void resolve_hrt_file(struct reader *r)
 	if (!r->hrt_file_id || !(r->known & SPEC_FIELD_BIT(SPEC_FIELD_FILES)))
 		return; /* its file may be among those with faults of their own */
 	list_files(r->spec, list, sizeof(list));
-	element_fault(&origin->element, origin->id, r->d, SEVERITY_ERROR, "file_id: no file has the id \"%s\"; %s%s",
-		value_quote(r->hrt_file_id).text, list[0] ? "there is " : "files is missing or empty", list);
+	element_fault(&origin->element, origin->id, r->d, SEVERITY_ERROR,
+		"file_id: no file has the id \"%s\"; %s%s", value_quote(r->hrt_file_id).text,
+		list[0] ? "there is " : "files is missing or empty", list);
 }
 
 /* Without an HRT everything is the ROS's, whatever stands in a disabled hvm. */
@@ -262,7 +269,8 @@ static void apply_rules(struct reader *r)
 		struct error e = {};
 
 		if ((rule->needs & ~r->known) == 0 && rule->check(r->spec, &e) < 0)
-			element_fault(&origin->element, origin->id, r->d, SEVERITY_ERROR, "%s", error_text(&e, -EBADMSG));
+			element_fault(&origin->element, origin->id, r->d, SEVERITY_ERROR, "%s",
+				error_text(&e, -EBADMSG));
 	}
 }
 
@@ -298,8 +306,8 @@ static void read_text(const char *text, size_t size, struct diagnostics *d, stru
 	const xmlNode *root;
 
 	if (size > DEFINITION_SIZE_MAX) {
-		diagnostics_add(d, 0, "", SEVERITY_ERROR, "the definition has %zu bytes; %u are the most allowed", size,
-			DEFINITION_SIZE_MAX);
+		diagnostics_add(d, 0, "", SEVERITY_ERROR,
+			"the definition has %zu bytes; %u are the most allowed", size, DEFINITION_SIZE_MAX);
 		return;
 	}
 	doc = xml_read(text, size, d);
@@ -308,7 +316,8 @@ static void read_text(const char *text, size_t size, struct diagnostics *d, stru
 	root = xmlDocGetRootElement(doc);
 	if (grammar_child(GRAMMAR_NONE, (const char *)root->name) != GRAMMAR_VM)
 		diagnostics_add(d, (unsigned)xmlGetLineNo(root), "", SEVERITY_ERROR,
-			"the outermost element is \"%s\"; a definition is a <vm>", value_quote((const char *)root->name).text);
+			"the outermost element is \"%s\"; a definition is a <vm>",
+			value_quote((const char *)root->name).text);
 	else
 		read_document(root, d, spec);
 }

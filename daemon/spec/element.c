@@ -57,11 +57,12 @@ static void report_unknown(const struct element *element, const xmlNode *node, s
 	path_of_child(element->id, node, path);
 	if (elsewhere != GRAMMAR_NONE && grammar[elsewhere].parent != GRAMMAR_NONE) {
 		grammar_path(grammar[elsewhere].parent, other);
-		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR, "%s has no %s \"%s\"; it belongs in %s", group,
-			kind, name_of(node).text, other);
+		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
+			"%s has no %s \"%s\"; it belongs in %s", group, kind, name_of(node).text, other);
 	} else if (near != GRAMMAR_NONE) {
-		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR, "%s has no %s \"%s\"; did you mean \"%s\"?",
-			group, kind, name_of(node).text, grammar[near].name);
+		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
+			"%s has no %s \"%s\"; did you mean \"%s\"?", group, kind, name_of(node).text,
+			grammar[near].name);
 	} else {
 		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
 			"%s has no %s \"%s\"; take it out (hvm.xml(5) lists what hvmd knows)", group, kind,
@@ -74,7 +75,8 @@ static const char *manner(const xmlNode *node)
 	return node->type == XML_ELEMENT_NODE ? "an element" : "an attribute";
 }
 
-static void report_twice(const struct element *element, enum grammar_id id, const xmlNode *node, struct diagnostics *d)
+static void report_twice(
+	const struct element *element, enum grammar_id id, const xmlNode *node, struct diagnostics *d)
 {
 	const xmlNode *first = element->places[id].first;
 	char path[PATH_BYTES];
@@ -82,8 +84,8 @@ static void report_twice(const struct element *element, enum grammar_id id, cons
 	path_of_child(element->id, node, path);
 	if (first->type != node->type)
 		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
-			"%s is given as %s and, on line %u, as %s; write it once", grammar[id].name, manner(node),
-			line_of(first), manner(first));
+			"%s is given as %s and, on line %u, as %s; write it once", grammar[id].name,
+			manner(node), line_of(first), manner(first));
 	else
 		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
 			"%s is given a second time; the first is on line %u; write it once", grammar[id].name,
@@ -108,8 +110,9 @@ static void take(struct element *element, const xmlNode *node, struct diagnostic
 	if (id == GRAMMAR_NONE)
 		report_unknown(element, node, d);
 	else if (node->type == XML_ATTRIBUTE_NODE && grammar[id].kind == GRAMMAR_GROUP)
-		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR, "%s is an element, not an attribute of %s; write <%s ...>",
-			grammar[id].name, grammar[element->id].name, grammar[id].name);
+		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
+			"%s is an element, not an attribute of %s; write <%s ...>", grammar[id].name,
+			grammar[element->id].name, grammar[id].name);
 	else
 		remember(element, id, node, d);
 }
@@ -117,14 +120,16 @@ static void take(struct element *element, const xmlNode *node, struct diagnostic
 /* A value that is written as an element has text and nothing else. */
 static void check_leaf(const struct element *element, const xmlNode *leaf, struct diagnostics *d)
 {
-	const xmlNode *inner = leaf->properties ? (const xmlNode *)leaf->properties : xmlFirstElementChild((xmlNode *)leaf);
+	const xmlNode *inner =
+		leaf->properties ? (const xmlNode *)leaf->properties : xmlFirstElementChild((xmlNode *)leaf);
 	char path[PATH_BYTES];
 
 	if (!inner)
 		return;
 	path_of_child(element->id, leaf, path);
 	diagnostics_add(d, line_of(inner), path, SEVERITY_ERROR, "%s takes text only, no %s \"%s\"",
-		name_of(leaf).text, inner->type == XML_ELEMENT_NODE ? "element" : "attribute", name_of(inner).text);
+		name_of(leaf).text, inner->type == XML_ELEMENT_NODE ? "element" : "attribute",
+		name_of(inner).text);
 }
 
 /* A text's line is the one on which it ends. */
@@ -179,13 +184,15 @@ void element_survey(struct element *ret, const xmlNode *node, enum grammar_id id
 	*ret = (struct element){.id = id, .line = line_of(node), .node = node};
 	grammar_path(id, path);
 	if (node->nsDef)
-		diagnostics_add(d, ret->line, path, SEVERITY_ERROR, "%s has no namespace; take out xmlns", grammar[id].name);
+		diagnostics_add(d, ret->line, path, SEVERITY_ERROR, "%s has no namespace; take out xmlns",
+			grammar[id].name);
 	for (const xmlAttr *a = node->properties; a; a = a->next)
 		take(ret, (const xmlNode *)a, d); /* the two are laid out alike up to `ns` */
 	survey_children(ret, d);
 }
 
-bool element_group(const struct element *element, enum grammar_id id, struct element *ret, struct diagnostics *d)
+bool element_group(
+	const struct element *element, enum grammar_id id, struct element *ret, struct diagnostics *d)
 {
 	if (element->places[id].n == 0)
 		return false;
@@ -211,8 +218,8 @@ char *element_text(const struct element *element, enum grammar_id id)
 	return text;
 }
 
-void element_fault(const struct element *element, enum grammar_id id, struct diagnostics *d, enum severity severity,
-	const char *format, ...)
+void element_fault(const struct element *element, enum grammar_id id, struct diagnostics *d,
+	enum severity severity, const char *format, ...)
 {
 	const xmlNode *place = element->places[id].first;
 	_cleanup_free_ char *message = NULL;

@@ -18,7 +18,7 @@ struct element {
 	unsigned line;
 	const xmlNode *node; /* borrowed */
 	struct {
-		unsigned n;          /* how often it stands here */
+		unsigned n;           /* how often it stands here */
 		const xmlNode *first; /* borrowed; an element or an attribute */
 	} places[N_GRAMMAR]; /* of what may stand directly within */
 };
@@ -33,7 +33,7 @@ bool element_group(
 /* The first of the repeating groups `id` behind `after` (NULL: of all), or NULL. */
 const xmlNode *element_next(const struct element *element, enum grammar_id id, const xmlNode *after);
 
-/* The trimmed text of the value `id`, which stands here at least once; the caller frees it. NULL when memory is short. */
+/* The trimmed text of `id`, which stands here at least once; the caller frees it. NULL when memory is short. */
 char *element_text(const struct element *element, enum grammar_id id);
 
 /* Adds a fault about `id` at the line where it stands, or where it should. */

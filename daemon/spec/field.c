@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "spec/value.h"
 
-#define fault(element, id, d, format, ...)                                                                      \
+#define fault(element, id, d, format, ...) \
 	element_fault(element, id, d, SEVERITY_ERROR, "%s: " format, grammar[id].name, __VA_ARGS__)
 
 void field_missing(const struct element *element, enum grammar_id id, struct diagnostics *d)
@@ -20,7 +20,8 @@ void field_missing(const struct element *element, enum grammar_id id, struct dia
 		grammar[id].example, grammar[id].about);
 }
 
-/* The text of a value that stands here once, or its default; NULL where there is none to be had. The caller frees it. */
+/* The text of a value that stands here once, or its default; NULL where there is none to be had. The caller
+ * frees it. */
 static char *text_of(const struct element *element, enum grammar_id id, struct diagnostics *d)
 {
 	char *text;
@@ -45,12 +46,14 @@ static const char *unit_of(enum grammar_id id, char ret[static 16])
 	return ret;
 }
 
-static void no_number(const struct element *element, enum grammar_id id, const char *text, struct diagnostics *d)
+static void no_number(
+	const struct element *element, enum grammar_id id, const char *text, struct diagnostics *d)
 {
 	const struct grammar_rule *rule = &grammar[id];
 
 	fault(element, id, d, "\"%s\" is no whole number%s%s; write %" PRIu64 " to %" PRIu64 ", digits only",
-		value_quote(text).text, rule->unit ? " of " : "", rule->unit ? rule->unit : "", rule->min, rule->max);
+		value_quote(text).text, rule->unit ? " of " : "", rule->unit ? rule->unit : "", rule->min,
+		rule->max);
 }
 
 bool field_number(const struct element *element, enum grammar_id id, struct diagnostics *d, uint64_t *ret)
@@ -70,12 +73,15 @@ bool field_number(const struct element *element, enum grammar_id id, struct diag
 		fault(element, id, d, "%s is more than %" PRIu64 "; write %" PRIu64 " to %" PRIu64 "%s",
 			value_quote(text).text, rule->max, rule->min, rule->max, unit_of(id, unit));
 	else if (value < rule->min)
-		fault(element, id, d, "%" PRIu64 " is less than %" PRIu64 "; write %" PRIu64 " to %" PRIu64 "%s", value,
+		fault(element, id, d,
+			"%" PRIu64 " is less than %" PRIu64 "; write %" PRIu64 " to %" PRIu64 "%s", value,
 			rule->min, rule->min, rule->max, unit_of(id, unit));
 	else if (value % rule->step != 0)
-		fault(element, id, d, "%" PRIu64 " is no multiple of %" PRIu64 "; the next ones are %" PRIu64 " and %" PRIu64 "%s",
-			value, rule->step, value - value % rule->step, value - value % rule->step + rule->step,
-			unit_of(id, unit));
+		fault(element, id, d,
+			"%" PRIu64 " is no multiple of %" PRIu64 "; the next ones are %" PRIu64
+			" and %" PRIu64 "%s",
+			value, rule->step, value - value % rule->step,
+			value - value % rule->step + rule->step, unit_of(id, unit));
 	else {
 		*ret = value;
 		return true;
@@ -104,24 +110,28 @@ bool field_switch(const struct element *element, enum grammar_id id, struct diag
 	if (value_switch(text, ret))
 		return true;
 	if (is_one_of(text, yes) || is_one_of(text, no))
-		fault(element, id, d, "\"%s\" is neither y nor n; write %s=\"%s\"", text, name, is_one_of(text, yes) ? "y" : "n");
+		fault(element, id, d, "\"%s\" is neither y nor n; write %s=\"%s\"", text, name,
+			is_one_of(text, yes) ? "y" : "n");
 	else
-		fault(element, id, d, "\"%s\" is neither y nor n; write %s=\"y\" or %s=\"n\"", value_quote(text).text, name,
-			name);
+		fault(element, id, d, "\"%s\" is neither y nor n; write %s=\"y\" or %s=\"n\"",
+			value_quote(text).text, name, name);
 	return false;
 }
 
-static bool name_is_right(const struct element *element, enum grammar_id id, const char *text, struct diagnostics *d)
+static bool name_is_right(
+	const struct element *element, enum grammar_id id, const char *text, struct diagnostics *d)
 {
 	if (spec_name_valid(text))
 		return true;
 	fault(element, id, d,
-		"\"%s\" cannot be the name of a VM; write 1 to %d letters, digits, '_', '-', '.', the first a letter or a digit",
+		"\"%s\" cannot be the name of a VM; write 1 to %d letters, digits, '_', '-', '.', the first "
+		"a letter or a digit",
 		value_quote(text).text, SPEC_NAME_MAX);
 	return false;
 }
 
-static bool text_is_right(const struct element *element, enum grammar_id id, const char *text, struct diagnostics *d)
+static bool text_is_right(
+	const struct element *element, enum grammar_id id, const char *text, struct diagnostics *d)
 {
 	const struct grammar_rule *rule = &grammar[id];
 	size_t size = strlen(text);
@@ -129,10 +139,11 @@ static bool text_is_right(const struct element *element, enum grammar_id id, con
 	if (size == 0 && rule->min > 0)
 		fault(element, id, d, "it is empty; write %s", rule->about);
 	else if (size > rule->max)
-		fault(element, id, d, "%zu bytes are more than %" PRIu64 "; \"%s\" is too long", size, rule->max,
-			value_quote(text).text);
+		fault(element, id, d, "%zu bytes are more than %" PRIu64 "; \"%s\" is too long", size,
+			rule->max, value_quote(text).text);
 	else if (!spec_text_valid(text))
-		fault(element, id, d, "\"%s\" holds a control character; write it in one line", value_quote(text).text);
+		fault(element, id, d, "\"%s\" holds a control character; write it in one line",
+			value_quote(text).text);
 	else
 		return true;
 	return false;
@@ -144,7 +155,8 @@ bool field_text(const struct element *element, enum grammar_id id, struct diagno
 
 	if (!text)
 		return false;
-	if (grammar[id].kind == GRAMMAR_NAME ? !name_is_right(element, id, text, d) : !text_is_right(element, id, text, d))
+	if (grammar[id].kind == GRAMMAR_NAME ? !name_is_right(element, id, text, d)
+					     : !text_is_right(element, id, text, d))
 		return false;
 	*ret = take_ptr(text);
 	return true;
@@ -158,7 +170,8 @@ bool field_word(const struct element *element, enum grammar_id id, struct diagno
 		return false;
 	if (strcasecmp(text, grammar[id].word) == 0)
 		return true;
-	fault(element, id, d, "\"%s\" is unknown; write %s, the only one", value_quote(text).text, grammar[id].example);
+	fault(element, id, d, "\"%s\" is unknown; write %s, the only one", value_quote(text).text,
+		grammar[id].example);
 	return false;
 }
 
@@ -185,7 +198,8 @@ bool field_sha256(const struct element *element, enum grammar_id id, struct diag
 		return false;
 	if (value_sha256(text, ret))
 		return true;
-	fault(element, id, d, "\"%s\" is no SHA-256; write 64 hexadecimal digits, as sha256sum(1) does, or leave it out",
+	fault(element, id, d,
+		"\"%s\" is no SHA-256; write 64 hexadecimal digits, as sha256sum(1) does, or leave it out",
 		value_quote(text).text);
 	return false;
 }

@@ -12,11 +12,14 @@
 #include "spec/element.h"
 #include "spec/spec.h"
 
-bool field_number(const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, uint64_t *ret);
-bool field_switch(const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, bool *ret);
+bool field_number(
+	const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, uint64_t *ret);
+bool field_switch(
+	const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, bool *ret);
 
 /* Also for names. The caller frees the text. */
-bool field_text(const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, char **ret);
+bool field_text(
+	const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, char **ret);
 
 /* A value that can be one word only: true when it is. */
 bool field_word(const struct element *element, enum grammar_id id, struct diagnostics *diagnostics);

@@ -11,6 +11,7 @@
 /* Bytes in a filename: PATH_MAX of Linux without the NUL. */
 #define FILENAME_BYTES_MAX 4095
 
+/* clang-format off: one thing, one paragraph */
 const struct grammar_rule grammar[N_GRAMMAR] = {
 	[GRAMMAR_VM] = {.name = "vm", .parent = GRAMMAR_NONE, .kind = GRAMMAR_GROUP, .required = true,
 		.about = "the definition of one VM"},
@@ -61,6 +62,7 @@ const struct grammar_rule grammar[N_GRAMMAR] = {
 		.max = SPEC_STACK_MAX, .step = PAGE_SIZE, .unit = "bytes", .fallback = "4096",
 		.about = "size of each HRT core's first stack, in bytes"},
 };
+/* clang-format on */
 static_assert(SPEC_STACK_DEFAULT == 4096, "the default of hrt@stack says otherwise");
 
 static size_t path_append(enum grammar_id id, char *ret)

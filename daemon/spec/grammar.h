@@ -50,12 +50,13 @@ enum grammar_kind {
 };
 
 struct grammar_rule {
-	const char *name; /* lower case; unique within its group */
+	const char *name;       /* lower case; unique within its group */
 	enum grammar_id parent; /* GRAMMAR_NONE: the root */
 	enum grammar_kind kind;
-	bool required;    /* wherever its group is there; ros and hrt only where hvm is enabled, see definition.c */
+	bool required; /* wherever its group is there; ros and hrt only where hvm is enabled, see definition.c
+			*/
 	bool repeats;
-	bool as_element;  /* a value whose preferred form is a child element */
+	bool as_element; /* a value whose preferred form is a child element */
 	uint64_t min, max, step;
 	const char *unit; /* of a number: behind it in sentences; NULL: it counts things */
 	const char *word;
@@ -71,7 +72,8 @@ extern const struct grammar_rule grammar[N_GRAMMAR];
 /* Writes the path of a group or value, "/vm/hvm/ros". */
 void grammar_path(enum grammar_id id, char ret[static GRAMMAR_PATH_MAX]);
 
-/* What `name` is within a group (or GRAMMAR_NONE: the root), compared without case; GRAMMAR_NONE when it is nothing there. */
+/* What `name` is within a group (or GRAMMAR_NONE: the root), compared without case; GRAMMAR_NONE when it is
+ * nothing there. */
 enum grammar_id grammar_child(enum grammar_id parent, const char *name);
 
 /* The name within the group that `name` was probably meant to be, or GRAMMAR_NONE. */

@@ -81,7 +81,8 @@ char *value_trim(char *text)
 	return text;
 }
 
-/* Bytes of the UTF-8 character at `p` (RFC 3629, section 4: no overlong forms, no surrogates); 0 when it is none. */
+/* Bytes of the UTF-8 character at `p` (RFC 3629, section 4: no overlong forms, no surrogates); 0 when it is
+ * none. */
 static size_t utf8_size(const unsigned char *p)
 {
 	size_t size = p[0] < 0x80 ? 1 : p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : 2;

@@ -12,7 +12,8 @@
 
 #include "spec/spec.h"
 
-/* Strict decimal: digits only. Returns 0; -EINVAL when it is anything else; -ERANGE when it needs more than 64 bits. */
+/* Strict decimal: digits only. Returns 0; -EINVAL when it is anything else; -ERANGE when it needs more than
+ * 64 bits. */
 int value_number(const char *text, uint64_t *ret);
 
 /* "y" or "n" in any case. */

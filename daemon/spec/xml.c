@@ -57,21 +57,26 @@ static void stop(xmlParserCtxt *parser, const char *sentence)
 	xmlStopParser(parser);
 }
 
-static void refuse_document_type(void *data, const xmlChar *name, const xmlChar *external, const xmlChar *system)
+static void refuse_document_type(
+	void *data, const xmlChar *name, const xmlChar *external, const xmlChar *system)
 {
 	(void)name;
 	(void)external;
 	(void)system;
-	stop(data, "a definition has no document type; take out <!DOCTYPE ...> and every entity that it declares");
+	stop(data,
+		"a definition has no document type; take out <!DOCTYPE ...> and every entity that it "
+		"declares");
 }
 
 static void start_element(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
-	int n_namespaces, const xmlChar **namespaces, int n_attributes, int n_defaulted, const xmlChar **attributes)
+	int n_namespaces, const xmlChar **namespaces, int n_attributes, int n_defaulted,
+	const xmlChar **attributes)
 {
 	xmlParserCtxt *parser = data;
 
 	if (parser->nodeNr >= XML_DEPTH_MAX) {
-		stop(parser, "elements are nested deeper than any definition needs; a closing tag may be missing");
+		stop(parser,
+			"elements are nested deeper than any definition needs; a closing tag may be missing");
 		return;
 	}
 	xmlSAX2StartElementNs(
@@ -91,8 +96,9 @@ static bool attributes_are_few(const char *text, size_t size, struct diagnostics
 		n += text[i] == '=';
 	if (n > XML_EQUALS_MAX)
 		diagnostics_add(d, 0, "", SEVERITY_ERROR,
-			"the definition has %zu signs \"=\", so many attributes or so long comments; %d are the most allowed", n,
-			XML_EQUALS_MAX);
+			"the definition has %zu signs \"=\", so many attributes or so long comments; %d are "
+			"the most allowed",
+			n, XML_EQUALS_MAX);
 	return n <= XML_EQUALS_MAX;
 }
 
@@ -118,7 +124,8 @@ xmlDoc *xml_read(const char *text, size_t size, struct diagnostics *d)
 	struct reading reading = {.d = d};
 
 	if (size == 0 || size > INT_MAX) {
-		diagnostics_add(d, 0, "", SEVERITY_ERROR, "the definition is %s", size ? "too long" : "empty");
+		diagnostics_add(
+			d, 0, "", SEVERITY_ERROR, "the definition is %s", size ? "too long" : "empty");
 		return NULL;
 	}
 	if (!attributes_are_few(text, size, d))

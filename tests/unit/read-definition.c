@@ -16,8 +16,8 @@
 static void print_diagnostics(const struct diagnostics *d)
 {
 	for (size_t i = 0; i < d->n; i++)
-		printf("%u: %s: %s: %s\n", d->items[i].line, d->items[i].path, severity_to_string(d->items[i].severity),
-			d->items[i].message);
+		printf("%u: %s: %s: %s\n", d->items[i].line, d->items[i].path,
+			severity_to_string(d->items[i].severity), d->items[i].message);
 }
 
 static int print_definition(const char *text, size_t size)

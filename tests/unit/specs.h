@@ -7,7 +7,8 @@
 #include "base/macro.h"
 #include "spec/spec.h"
 
-/* A right hybrid definition that owns its parts: 4 cores, 2 of them the ROS's; 256 MiB, 8 of them the ROS's. */
+/* A right hybrid definition that owns its parts: 4 cores, 2 of them the ROS's; 256 MiB, 8 of them the ROS's.
+ */
 static inline struct vm_spec *spec_example(void)
 {
 	struct vm_spec *spec = calloc(1, sizeof(*spec));

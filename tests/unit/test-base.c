@@ -104,7 +104,8 @@ Test(buffer, stops_at_its_limit_for_good)
 Test(buffer, writes_little_endian_and_aligned)
 {
 	struct buffer b = BUFFER_INIT(64);
-	static const uint8_t expected[] = {0x04, 0x03, 0x02, 0x01, 0xAA, 0, 0, 0, 0x08, 0x07, 0x06, 0x05, 0, 0, 0, 0};
+	static const uint8_t expected[] = {
+		0x04, 0x03, 0x02, 0x01, 0xAA, 0, 0, 0, 0x08, 0x07, 0x06, 0x05, 0, 0, 0, 0};
 
 	buffer_append_uint(&b, 0x01020304, 4);
 	buffer_append_uint(&b, 0x55, 1);

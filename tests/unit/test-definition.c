@@ -69,7 +69,8 @@ static const char whole[] = "<vm name=\"whole\" class=\"PC\" uuid=\"6f9619ff-8b8
 			    "  </hvm>\n"
 			    "</vm>\n";
 
-/* Where the value stands in `whole`: from its first letter or blank to behind its end, and its text within. */
+/* Where the value stands in `whole`: from its first letter or blank to behind its end, and its text within.
+ */
 struct span {
 	const char *begin, *text, *text_end, *end;
 };
@@ -209,10 +210,11 @@ Test(definition, each_value_can_be_a_child_element)
 			continue;
 		span = find(id);
 		group_end = strchr(span.end, '>');
-		cr_assert(asprintf(&child, "%.*s%.*s><%s> %.*s\n</%s>%s%s%s", (int)(span.begin - whole), whole,
-				  (int)(group_end - span.end - (group_end[-1] == '/')), span.end, grammar[id].name,
-				  (int)(span.text_end - span.text), span.text, grammar[id].name,
-				  group_end[-1] == '/' ? "</" : "", group_end[-1] == '/' ? grammar[grammar[id].parent].name : "",
+		cr_assert(asprintf(&child, "%.*s%.*s><%s> %.*s\n</%s>%s%s%s", (int)(span.begin - whole),
+				  whole, (int)(group_end - span.end - (group_end[-1] == '/')), span.end,
+				  grammar[id].name, (int)(span.text_end - span.text), span.text,
+				  grammar[id].name, group_end[-1] == '/' ? "</" : "",
+				  group_end[-1] == '/' ? grammar[grammar[id].parent].name : "",
 				  group_end[-1] == '/' ? group_end : group_end + 1) > 0);
 		cr_assert(eq(int, parse(child), 0), "%s: %s\n%s", grammar[id].name, first_sentence(), child);
 		text = definition_format(spec);
@@ -334,7 +336,8 @@ static char *man_entry(const char *page, enum grammar_id id)
 
 static void cr_says(const char *entry, enum grammar_id id, const char *wanted)
 {
-	cr_assert(strstr(entry, wanted) != NULL, "hvm.xml(5) does not say \"%s\" about %s", wanted, grammar[id].name);
+	cr_assert(strstr(entry, wanted) != NULL, "hvm.xml(5) does not say \"%s\" about %s", wanted,
+		grammar[id].name);
 }
 
 static void cr_describes(const char *entry, enum grammar_id id)
@@ -390,8 +393,8 @@ Test(hostile, ten_thousand_nested_elements_get_one_sentence)
 	cr_assert(asprintf(&text, "%s%s", open, close) > 0);
 	cr_assert(eq(int, parse(text), -EBADMSG));
 	cr_assert(eq(sz, d.n, 1));
-	cr_assert_str_eq(
-		d.items[0].message, "elements are nested deeper than any definition needs; a closing tag may be missing");
+	cr_assert_str_eq(d.items[0].message,
+		"elements are nested deeper than any definition needs; a closing tag may be missing");
 }
 
 Test(hostile, a_mebibyte_of_open_tags_gets_one_sentence)
@@ -415,7 +418,8 @@ Test(hostile, a_hundred_thousand_attributes_are_not_even_parsed)
 	cr_assert(text != NULL);
 	cr_assert(eq(int, parse(text), -EBADMSG));
 	cr_assert_str_eq(first_sentence(),
-		"the definition has 80000 signs \"=\", so many attributes or so long comments; 4096 are the most allowed");
+		"the definition has 80000 signs \"=\", so many attributes or so long comments; 4096 are the "
+		"most allowed");
 }
 
 Test(hostile, a_text_that_is_too_long_is_refused)
@@ -455,10 +459,12 @@ Test(hostile, a_text_cut_at_any_byte_is_refused)
 	}
 }
 
-/* Whatever a byte becomes, what is said is fit for D-Bus and a terminal, and what is taken keeps the rules. */
+/* Whatever a byte becomes, what is said is fit for D-Bus and a terminal, and what is taken keeps the rules.
+ */
 Test(hostile, any_byte_may_be_another)
 {
-	static const unsigned char others[] = {'<', '>', '"', '&', '-', '9', 'z', ' ', '\n', 0x01, 0x7F, 0xC3, 0xFF};
+	static const unsigned char others[] = {
+		'<', '>', '"', '&', '-', '9', 'z', ' ', '\n', 0x01, 0x7F, 0xC3, 0xFF};
 
 	for (size_t i = 0; i < sizeof(whole) - 1; i++)
 		for (size_t j = 0; j < sizeof(others); j++) {

@@ -54,7 +54,8 @@ static void send_raw(const void *bytes, size_t size)
 /* A right message without payload; the caller bends it. */
 static struct link_header header(void)
 {
-	return (struct link_header){.magic = LINK_MAGIC, .version = LINK_VERSION, .type = LINK_STOP, .serial = 1};
+	return (struct link_header){
+		.magic = LINK_MAGIC, .version = LINK_VERSION, .type = LINK_STOP, .serial = 1};
 }
 
 static void cr_refuses(const char *sentence)
@@ -250,7 +251,8 @@ Test(link, a_reply_carries_the_errno_and_its_sentence)
 Test(link, a_reply_of_success_has_an_empty_sentence)
 {
 	struct buffer b = link_reply_begin(9, 0, &e);
-	struct cursor c = cursor_init(b.data + sizeof(struct link_header), b.size - sizeof(struct link_header));
+	struct cursor c =
+		cursor_init(b.data + sizeof(struct link_header), b.size - sizeof(struct link_header));
 	_cleanup_free_ char *text = NULL;
 
 	cr_assert(eq(u32, cursor_u32(&c), 0));
@@ -264,10 +266,12 @@ Test(state, each_has_a_word_of_its_own)
 {
 	for (int i = 0; i < N_VM_STATES; i++)
 		for (int j = 0; j < i; j++)
-			cr_assert_str_neq(vm_state_to_string((enum vm_state)i), vm_state_to_string((enum vm_state)j));
+			cr_assert_str_neq(
+				vm_state_to_string((enum vm_state)i), vm_state_to_string((enum vm_state)j));
 	for (int i = 0; i < N_REASONS; i++)
 		for (int j = 0; j < i; j++)
-			cr_assert_str_neq(vm_reason_to_string((enum vm_reason)i), vm_reason_to_string((enum vm_reason)j));
+			cr_assert_str_neq(vm_reason_to_string((enum vm_reason)i),
+				vm_reason_to_string((enum vm_reason)j));
 	cr_assert_str_eq(partition_state_to_string(PARTITION_PARKED), "parked");
 	cr_assert_str_eq(partition_role_to_string(PARTITION_HRT), "hrt");
 	cr_assert_str_eq(vm_reason_to_string(REASON_TRIPLE_FAULT), "triple-fault");

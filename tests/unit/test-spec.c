@@ -86,7 +86,8 @@ Test(spec, refuses_no_cores_and_too_many)
 Test(spec, refuses_a_hybrid_of_one_core)
 {
 	spec->cores = 1;
-	cr_refuses("cores: a hybrid VM needs at least 2, one for the ROS and one for the HRT, and 1 is given");
+	cr_refuses(
+		"cores: a hybrid VM needs at least 2, one for the ROS and one for the HRT, and 1 is given");
 }
 
 Test(spec, refuses_a_ros_without_cores)
@@ -117,7 +118,8 @@ Test(spec, refuses_a_ros_that_reaches_into_the_device_hole)
 {
 	spec->memory = 16 * GiB;
 	spec->ros_memory = 4077 * MiB;
-	cr_refuses("ros mem: 4077 MiB reach into the device hole, which begins at 4076 MiB; give the ROS no more");
+	cr_refuses("ros mem: 4077 MiB reach into the device hole, which begins at 4076 MiB; give the ROS no "
+		   "more");
 	spec->ros_memory = 4076 * MiB;
 	cr_assert(eq(int, spec_check(spec, &e), 0));
 }
@@ -288,7 +290,9 @@ Test(wire, refuses_a_definition_that_breaks_a_rule)
 	spec->ros_cores = 4;
 	b = encoded();
 	cr_assert(eq(int, decode(&b, b.size, &copy), -EBADMSG));
-	cr_assert_str_eq(e.text, "a definition on the link: ros cores: 4 of 4 cores leave none for the HRT; give the ROS 3 at most");
+	cr_assert_str_eq(e.text,
+		"a definition on the link: ros cores: 4 of 4 cores leave none for the HRT; give the ROS 3 at "
+		"most");
 	buffer_fini(&b);
 }
 
