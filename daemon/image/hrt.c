@@ -92,14 +92,12 @@ static int take_hrt_tag(const struct image_header *header, struct hrt_image *ret
 
 /* --- Segments ------------------------------------------------------------- */
 
-/* The one segment of the address tag. All is 64-bit: the 32-bit fields cannot overflow it. */
-static int take_address_tag(
-	const struct image_header *h, uint64_t size, struct hrt_image *ret, struct error *e)
+/* Where the address tag's first byte goes and is. All is 64-bit: the 32-bit fields cannot overflow it. */
+static int find_start(const struct image_header *h, uint64_t size, struct image_segment *ret, struct error *e)
 {
-	int64_t load =
-		h->load_addr == LOAD_FROM_START ? (int64_t)h->header_addr - (int64_t)h->offset : h->load_addr;
-	int64_t offset = (int64_t)h->offset - ((int64_t)h->header_addr - load);
-	uint64_t load_end, bss_end;
+	bool from_start = h->load_addr == LOAD_FROM_START;
+	int64_t header = h->header_addr, load = from_start ? header - (int64_t)h->offset : h->load_addr;
+	int64_t offset = (int64_t)h->offset - (header - load);
 
 	if (load < 0)
 		return error_set(e, -ENOEXEC,
@@ -111,35 +109,51 @@ static int take_address_tag(
 			"address tag: header_addr 0x%x and load_addr 0x%llx put the first byte at offset %lld of the file, "
 			"which has %llu bytes",
 			h->header_addr, ULL(load), (long long)offset, ULL(size));
-	load_end = h->load_end_addr ? h->load_end_addr : (uint64_t)load + (size - (uint64_t)offset);
-	bss_end = h->bss_end_addr ? h->bss_end_addr : load_end;
-	if (load_end < (uint64_t)load)
+	ret->gpa = (uint64_t)load;
+	ret->offset = (uint64_t)offset;
+	return 0;
+}
+
+/* Where it ends; an end of 0 stands for the end of the file, and of what is loaded. */
+static int find_ends(const struct image_header *h, uint64_t size, struct image_segment *ret, struct error *e)
+{
+	uint64_t left = size - ret->offset;
+	uint64_t load_end = h->load_end_addr ? h->load_end_addr : ret->gpa + left;
+	uint64_t bss_end = h->bss_end_addr ? h->bss_end_addr : load_end;
+
+	if (load_end < ret->gpa)
 		return error_set(e, -ENOEXEC, "address tag: load_end_addr 0x%llx is below load_addr 0x%llx",
-			ULL(load_end), ULL(load));
+			ULL(load_end), ULL(ret->gpa));
 	if (bss_end < load_end)
 		return error_set(e, -ENOEXEC,
 			"address tag: bss_end_addr 0x%llx is below the end of the loaded bytes, 0x%llx",
 			ULL(bss_end), ULL(load_end));
-	if (load_end - (uint64_t)load > size - (uint64_t)offset)
+	if (load_end - ret->gpa > left)
 		return error_set(e, -ENOEXEC,
 			"address tag: load_addr 0x%llx to load_end_addr 0x%llx are 0x%llx bytes; "
 			"from offset 0x%llx on the file has only 0x%llx",
-			ULL(load), ULL(load_end), ULL(load_end - (uint64_t)load), ULL(offset),
-			ULL(size - (uint64_t)offset));
-	if (bss_end == (uint64_t)load)
+			ULL(ret->gpa), ULL(load_end), ULL(load_end - ret->gpa), ULL(ret->offset), ULL(left));
+	if (bss_end == ret->gpa)
 		return error_set(e, -ENOEXEC,
 			"address tag: load_addr 0x%llx to bss_end_addr are 0 bytes; there is nothing to load",
-			ULL(load));
+			ULL(ret->gpa));
+	ret->file_size = load_end - ret->gpa;
+	ret->memory_size = bss_end - ret->gpa;
+	return 0;
+}
+
+static int take_address_tag(
+	const struct image_header *h, uint64_t size, struct hrt_image *ret, struct error *e)
+{
+	int r;
+
 	ret->by_address_tag = true;
 	ret->n_segments = 1;
-	ret->segments[0] = (struct image_segment){
-		.gpa = (uint64_t)load,
-		.memory_size = bss_end - (uint64_t)load,
-		.offset = (uint64_t)offset,
-		.file_size = load_end - (uint64_t)load,
-		.executable = true,
-	};
-	return 0;
+	ret->segments[0].executable = true;
+	r = find_start(h, size, &ret->segments[0], e);
+	if (r < 0)
+		return r;
+	return find_ends(h, size, &ret->segments[0], e);
 }
 
 struct window {
