@@ -130,6 +130,9 @@ static int method_undefine(sd_bus_message *m, void *userdata, sd_bus_error *erro
 	return r < 0 ? r : call_undefine(m, bus->registry, vm, error);
 }
 
+/* The numbers of severities are part of the interface. */
+static_assert(SEVERITY_ERROR == 0 && SEVERITY_WARNING == 1 && SEVERITY_NOTICE == 2, "org.hvmd1(5) says otherwise");
+
 static int append_diagnostics(sd_bus_message *reply, const struct diagnostics *diagnostics)
 {
 	int r;
@@ -138,8 +141,7 @@ static int append_diagnostics(sd_bus_message *reply, const struct diagnostics *d
 	for (size_t i = 0; r >= 0 && i < diagnostics->n; i++) {
 		const struct diagnostic *d = &diagnostics->items[i];
 
-		r = sd_bus_message_append(reply, "(usus)", (uint32_t)d->line, d->path, severity_to_string(d->severity),
-			d->message);
+		r = sd_bus_message_append(reply, "(usus)", (uint32_t)d->line, d->path, (uint32_t)d->severity, d->message);
 	}
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/hex.h"
 #include "base/io.h"
 #include "base/macro.h"
 
@@ -22,27 +23,12 @@ static_assert(IMAGE_DIGEST_SIZE == SHA256_DIGEST_SIZE, "the digest is SHA-256");
 
 void image_hex(const uint8_t digest[IMAGE_DIGEST_SIZE], char ret[IMAGE_HEX_SIZE])
 {
-	for (size_t i = 0; i < IMAGE_DIGEST_SIZE; i++)
-		sprintf(ret + 2 * i, "%02x", digest[i]);
-}
-
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	hex_format(digest, IMAGE_DIGEST_SIZE, ret);
 }
 
 static bool parse_hex(const char *text, uint8_t ret[IMAGE_DIGEST_SIZE])
 {
-	if (strlen(text) != IMAGE_HEX_SIZE - 1)
-		return false;
-	for (size_t i = 0; i < IMAGE_DIGEST_SIZE; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		ret[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
+	return strlen(text) == IMAGE_HEX_SIZE - 1 && hex_parse(text, ret, IMAGE_DIGEST_SIZE);
 }
 
 static int check_source(int fd, const char *what, struct error *e)

@@ -31,6 +31,7 @@
 #define SEC_USEC       1000000ull
 #define SETUP_USEC     (30 * SEC_USEC)
 #define REQUEST_USEC   (5 * SEC_USEC)
+#define DYING_USEC     (SEC_USEC / 10)
 #define OPEN_REQUESTS_MAX 64u
 #define ERRNO_MAX_     4095 /* the kernel's own bound for -errno */
 
@@ -53,7 +54,7 @@ struct monitor {
 	uint32_t last_serial;
 	bool greeted;     /* LINK_HELLO has come */
 	bool stop_asked;
-	bool closed;      /* it has closed its end of the link without being asked to go */
+	bool closed;      /* it has closed its end of the link, but lived on and was killed for that */
 	struct error how; /* how it broke the protocol; empty when it did not */
 	/* borrowed */
 	struct event_base *base;
@@ -129,13 +130,12 @@ static void break_protocol(struct monitor *m, const char *what)
 	monitor_kill(m);
 }
 
+/* Who dies closes the link, too, a moment before the pidfd tells: give it that moment. */
 static void link_closed(struct monitor *m)
 {
 	event_del(m->on_link);
-	if (m->stop_asked)
-		return;
-	m->closed = true;
-	monitor_kill(m);
+	if (!m->stop_asked)
+		arm(m->on_deadline, DYING_USEC);
 }
 
 /* Messages: each returns NULL, or what the monitor did wrong. */
@@ -308,7 +308,7 @@ static void cancel_requests(struct monitor *m, const char *how)
 	}
 }
 
-/* Reaps the process and says how it ended. Who dies closes the link too: that counts only where nothing else is known. */
+/* Reaps the process and says how it ended. */
 static void reap(struct monitor *m, struct error *how)
 {
 	siginfo_t info = {};
@@ -318,7 +318,7 @@ static void reap(struct monitor *m, struct error *how)
 	m->pid = 0;
 	if (m->how.text[0])
 		*how = m->how;
-	else if (m->closed && info.si_code == CLD_KILLED && info.si_status == SIGKILL)
+	else if (m->closed)
 		error_set(how, -ECANCELED, "closed its link without being asked");
 	else if (info.si_code == CLD_EXITED)
 		error_set(how, -ECANCELED, "exited with status %d", info.si_status);
@@ -346,8 +346,11 @@ static void on_exit_(evutil_socket_t fd, short what, void *userdata)
 
 static void on_deadline(evutil_socket_t fd, short what, void *userdata)
 {
+	struct monitor *m = userdata;
+
 	(void)fd, (void)what;
-	monitor_kill(userdata);
+	m->closed = !m->stop_asked;
+	monitor_kill(m);
 }
 
 static void on_request_timeout(evutil_socket_t fd, short what, void *userdata)

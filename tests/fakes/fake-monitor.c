@@ -1,0 +1,299 @@
+/*
+ * fake-monitor.c - a monitor without a machine
+ *
+ * Speaks the link protocol as hvm-monitor does, and misbehaves as it is told by
+ * the words of the HRT's command line, or of the environment variable
+ * FAKE_MONITOR for what happens before there is one:
+ *
+ *	no-hello        the first message is no greeting (environment)
+ *	refuse-setup    LINK_SETUP is answered with -ENOEXEC
+ *	die-in-setup    exits with status 3 instead of answering LINK_SETUP
+ *	slow-setup      takes 0.3 s for LINK_SETUP
+ *	hang-in-setup   does not answer LINK_SETUP
+ *	refuse-start    LINK_START is answered with -EOPNOTSUPP
+ *	crash           the HRT triple-faults after it has started
+ *	fail            the HRT cannot go on, and it is the host's fault
+ *	die             is killed by SIGTERM after it has started
+ *	close           closes the link after it has started, and stays
+ *	garbage         sends bytes that are no message after it has started
+ *	wrong-version   sends a message of another version after it has started
+ *	unasked         answers a request that nobody made after it has started
+ *	bad-telemetry   answers LINK_TELEMETRY with a record that is cut off
+ *	mute            does not answer LINK_RESET
+ *	hang-on-stop    does not answer LINK_STOP and does not go
+ *	guest-reset     the guest resets itself after it has started
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "link/link.h"
+#include "link/state.h"
+#include "spec/spec.h"
+#include "spec/wire.h"
+
+#define N_RECORDS 300u
+#define SLICE     100u
+
+static struct vm_spec *spec;
+static int log_fd = -1;
+
+/* Whether `word` stands in the command line or in FAKE_MONITOR. */
+static bool told(const char *word)
+{
+	const char *texts[] = {spec ? spec->hrt_cmdline : NULL, getenv("FAKE_MONITOR")};
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *at = texts[i] ? strstr(texts[i], word) : NULL;
+
+		if (at && (at == texts[i] || at[-1] == ' ') && strchr(" ", at[strlen(word)]))
+			return true;
+	}
+	return false;
+}
+
+static void send_message(struct buffer *b)
+{
+	link_send(LINK_FD, b, NULL, 0);
+	buffer_fini(b);
+}
+
+static void hello(void)
+{
+	struct buffer b = link_message_begin(LINK_HELLO, 0);
+
+	buffer_append_uint(&b, (uint64_t)getpid(), 4);
+	send_message(&b);
+}
+
+static void state(enum partition_role role, enum partition_state s, enum vm_reason reason, uint32_t vcpu,
+	uint64_t address, const char *details)
+{
+	struct buffer b = link_message_begin(LINK_STATE, 0);
+
+	buffer_append_uint(&b, role, 1);
+	buffer_append_uint(&b, s, 1);
+	buffer_append_uint(&b, reason, 1);
+	buffer_append_uint(&b, vcpu, 4);
+	buffer_append_uint(&b, address, 8);
+	link_append_string(&b, details);
+	send_message(&b);
+}
+
+static void reply(const struct link_message *m, int error, const char *sentence)
+{
+	struct error e = {};
+	struct buffer b;
+
+	if (error < 0)
+		error_set(&e, error, "%s", sentence);
+	b = link_reply_begin(m->header.serial, error, &e);
+	send_message(&b);
+}
+
+static void hrt(void)
+{
+	struct buffer b = link_message_begin(LINK_HRT, 0);
+
+	buffer_append_uint(&b, 0x201, 8);
+	buffer_append_uint(&b, 0xffff800000000000, 8);
+	buffer_append_uint(&b, 0xffff800000800040, 8);
+	buffer_append_uint(&b, 0x1ff000, 8);
+	buffer_append_uint(&b, 255, 4);
+	send_message(&b);
+}
+
+static void reset_done(uint8_t scope)
+{
+	struct buffer b = link_message_begin(LINK_RESET_DONE, 0);
+
+	buffer_append_uint(&b, scope, 1);
+	buffer_append_uint(&b, scope == LINK_SCOPE_HRT ? spec->ros_cores : 0, 4);
+	buffer_append_uint(&b, scope == LINK_SCOPE_ALL ? spec->cores
+			: scope == LINK_SCOPE_HRT	? spec->cores - spec->ros_cores
+							: spec->ros_cores, 4);
+	send_message(&b);
+}
+
+static void setup(struct link_message *m)
+{
+	struct error e = {};
+	int r = spec_decode(&m->payload, &spec, &e);
+
+	if (r < 0 || m->n_fds != 2 + spec->n_files) {
+		reply(m, -EPROTO, r < 0 ? e.text : "another number of descriptors");
+		return;
+	}
+	if (told("die-in-setup"))
+		exit(3);
+	if (told("slow-setup"))
+		usleep(300000);
+	if (told("hang-in-setup"))
+		return;
+	if (told("refuse-setup")) {
+		reply(m, -ENOEXEC, "file \"hrt\": there is no Multiboot2 header in its first 32768 bytes");
+		return;
+	}
+	log_fd = link_message_take_fd(m, 1);
+	reply(m, 0, NULL);
+	state(PARTITION_ROS, PARTITION_PARKED, REASON_BOOTED, UINT32_MAX, 0, "");
+	if (!spec->hybrid)
+		return;
+	hrt();
+	state(PARTITION_HRT, PARTITION_PARKED, REASON_BOOTED, UINT32_MAX, 0, "");
+}
+
+static void misbehave(void)
+{
+	if (told("crash"))
+		state(PARTITION_HRT, PARTITION_CRASHED, REASON_TRIPLE_FAULT, spec->ros_cores, 0x1234,
+			"core 1: triple fault at 0x1234");
+	if (told("fail"))
+		state(PARTITION_HRT, PARTITION_FAILED, REASON_UNKNOWN, spec->ros_cores, 0, "core 1: KVM_RUN: Bad address");
+	if (told("die"))
+		raise(SIGTERM);
+	if (told("close"))
+		close(LINK_FD);
+	if (told("garbage"))
+		send(LINK_FD, "garbage", 7, 0);
+	if (told("wrong-version")) {
+		struct buffer b = link_message_begin(LINK_RESET_DONE, 0);
+
+		buffer_put_uint(&b, offsetof(struct link_header, version), 99, 2);
+		send_message(&b);
+	}
+	if (told("unasked")) {
+		struct buffer b = link_reply_begin(4711, 0, NULL);
+
+		send_message(&b);
+	}
+	if (told("guest-reset"))
+		reset_done(LINK_SCOPE_HRT);
+}
+
+static void start(struct link_message *m)
+{
+	static const char text[] = "hello from core 1\n";
+
+	if (told("refuse-start")) {
+		reply(m, -EOPNOTSUPP, "this host cannot run it");
+		return;
+	}
+	write_full(log_fd, text, sizeof(text) - 1);
+	state(spec->hybrid ? PARTITION_HRT : PARTITION_ROS, PARTITION_RUNNING, REASON_BOOTED, UINT32_MAX, 0, "");
+	reply(m, 0, NULL);
+	misbehave();
+}
+
+static void reset(struct link_message *m)
+{
+	uint8_t scope = cursor_u8(&m->payload);
+	struct buffer b;
+
+	if (told("mute"))
+		return;
+	if (scope != LINK_SCOPE_ROS && spec->hybrid)
+		state(PARTITION_HRT, PARTITION_RUNNING, REASON_HOST_REQUEST, UINT32_MAX, 0, "");
+	reset_done(scope);
+	b = link_reply_begin(m->header.serial, 0, NULL);
+	buffer_append_uint(&b, 123, 8);
+	send_message(&b);
+}
+
+static void append_record(struct buffer *b, uint32_t i)
+{
+	char key[64];
+
+	if (i == 0) {
+		link_append_string(b, "partition.hrt.state");
+		buffer_append_uint(b, LINK_VALUE_STRING, 1);
+		link_append_string(b, "running");
+		return;
+	}
+	snprintf(key, sizeof(key), i % 2 ? "vcpu.%u.exits" : "kvm.vcpu.%u.exits", i);
+	link_append_string(b, key);
+	buffer_append_uint(b, LINK_VALUE_UINT, 1);
+	buffer_append_uint(b, i, 8);
+}
+
+static void telemetry(struct link_message *m)
+{
+	uint32_t first = cursor_u32(&m->payload), end = first + SLICE;
+	struct buffer b = link_reply_begin(m->header.serial, 0, NULL);
+
+	buffer_append_uint(&b, end < N_RECORDS ? end : 0, 4);
+	for (uint32_t i = first; i < end && i < N_RECORDS; i++)
+		append_record(&b, i);
+	if (told("bad-telemetry"))
+		buffer_append_uint(&b, 100, 4);
+	send_message(&b);
+}
+
+static void console(struct link_message *m)
+{
+	static const char text[] = "hello from the console\n";
+	int fd = link_message_take_fd(m, 0);
+
+	write_full(fd, text, sizeof(text) - 1);
+	close_fd(fd);
+	reply(m, 0, NULL);
+}
+
+static void stop(struct link_message *m)
+{
+	if (told("hang-on-stop"))
+		return;
+	reply(m, 0, NULL);
+	exit(0);
+}
+
+static void serve(struct link_message *m)
+{
+	switch (m->header.type) {
+	case LINK_SETUP:
+		setup(m);
+		break;
+	case LINK_START:
+		start(m);
+		break;
+	case LINK_RESET:
+		reset(m);
+		break;
+	case LINK_TELEMETRY:
+		telemetry(m);
+		break;
+	case LINK_CONSOLE:
+		console(m);
+		break;
+	case LINK_STOP:
+		stop(m);
+		break;
+	default:
+		exit(4);
+	}
+}
+
+int main(void)
+{
+	static struct link_message m;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (told("no-hello"))
+		hrt();
+	hello();
+	while (link_receive(LINK_FD, &m, NULL) == 1) {
+		serve(&m);
+		link_message_fini(&m);
+	}
+	if (told("close"))
+		pause();
+	return 0;
+}
