@@ -11,7 +11,7 @@ look()
 {
 	cppcheck --quiet --enable=warning,performance,portability --inline-suppr --std=c11 --library=posix \
 		--suppress=memleak --suppress=resourceLeak --suppress=uninitvar --suppress=readdirCalled \
-		--suppress=invalidFunctionArg \
+		--suppress=invalidFunctionArg -DSD_BUS_PARAM\(x\)= \
 		--template='{file}:{line}: {id}: {message}' -Idaemon -Ischemas -D__x86_64__ "$1"
 }
 
