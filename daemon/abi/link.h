@@ -55,6 +55,17 @@ enum link_type {
 	LINK_CONSOLE = 6,
 	/* Reply body: u32 count, then for each region string name, u64 GPA, u64 bytes, string who may touch it */
 	LINK_PLAN = 7,
+	/*
+	 * Instead of LINK_SETUP: say what the definition and its images would make.
+	 * Payload: the definition. Descriptors: one image for each file, in order;
+	 * none at all where images are not to be looked at. Reply body:
+	 * u32 number of files looked at; for each string what it is, string the boot
+	 * protocol that would be used (empty: none), string why none (empty: there
+	 * is one, or the definition does not boot the file). Then string why there is no plan
+	 * (empty: there is one) and, where there is one, the plan as in LINK_PLAN.
+	 * The monitor parses in a cage and ends after its reply.
+	 */
+	LINK_INSPECT = 8,
 
 	/* Payload: i32 0 or negative errno, string sentence (empty on success), then the body of that request. */
 	LINK_REPLY = 0x100,

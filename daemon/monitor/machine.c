@@ -19,8 +19,6 @@
 #include "monitor/console.h"
 #include "spec/spec.h"
 
-#define IMAGE_SIZE_MAX (256 * MiB)
-
 /* --- Memory --------------------------------------------------------------------------------------------- */
 
 static int memfd_of(const char *name, uint64_t size, int *ret, struct error *e)
@@ -196,7 +194,7 @@ static int load_image(struct machine *machine, int image_fd, struct error *e)
 	const char *id = spec->files[spec->hrt_file].id;
 	int r;
 
-	r = file_read(image_fd, id, IMAGE_SIZE_MAX, &machine->image_data, &machine->image_size, e);
+	r = file_read(image_fd, id, MACHINE_IMAGE_MAX, &machine->image_data, &machine->image_size, e);
 	if (r < 0)
 		return r;
 	r = hrt_image_parse(machine->image_data, machine->image_size, spec->ros_memory, ram_end(spec->memory),

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/macro.h"
 #include "device/pit.h"
 #include "guest/memory.h"
 #include "guest/plan.h"
@@ -28,6 +29,8 @@
 
 struct console;
 struct vm_spec;
+
+#define MACHINE_IMAGE_MAX (256 * MiB) /* bytes of an image file */
 
 /* Why a partition no longer runs; the first core to say so wins. */
 struct crash {

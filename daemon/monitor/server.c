@@ -12,6 +12,7 @@
 #include "base/macro.h"
 #include "link/link.h"
 #include "monitor/console.h"
+#include "monitor/inspect.h"
 #include "monitor/machine.h"
 #include "monitor/telemetry.h"
 #include "spec/spec.h"
@@ -219,17 +220,25 @@ static void do_console(struct server *server, struct link_message *m, struct err
 
 static void do_plan(struct server *server, struct link_message *m, struct error *e)
 {
-	const struct plan *plan = &server->machine->plan;
 	struct buffer b = link_reply_begin(m->header.serial, 0, e);
 
-	buffer_append_uint(&b, plan->n_regions, 4);
-	for (size_t i = 0; i < plan->n_regions; i++) {
-		link_append_string(&b, plan->regions[i].name);
-		buffer_append_uint(&b, plan->regions[i].gpa, 8);
-		buffer_append_uint(&b, plan->regions[i].size, 8);
-		link_append_string(&b, plan_access_to_string(plan->regions[i].access));
-	}
+	inspect_append_plan(&server->machine->plan, &b);
 	send_message(server, &b);
+}
+
+/* The body is made first: after it this process can do no more than send. */
+static void do_inspect(struct server *server, struct link_message *m, struct error *e)
+{
+	struct buffer body = BUFFER_INIT(LINK_MESSAGE_MAX), b;
+	int r = server->machine ? error_set(e, -EBUSY, "this monitor has a machine already") : inspect(m, &body, e);
+
+	b = link_reply_begin(m->header.serial, r, e);
+	if (r == 0)
+		buffer_append(&b, body.data, body.size);
+	b.failed |= body.failed;
+	buffer_fini(&body);
+	send_message(server, &b);
+	server->stopping = true;
 }
 
 static const struct {
@@ -243,6 +252,7 @@ static const struct {
 	[LINK_TELEMETRY] = {do_telemetry, true},
 	[LINK_CONSOLE] = {do_console, true},
 	[LINK_PLAN] = {do_plan, true},
+	[LINK_INSPECT] = {do_inspect, false},
 };
 
 static void serve(struct server *server, struct link_message *m)

@@ -79,6 +79,8 @@ static const char *request_name(enum link_type type)
 		return "the console";
 	case LINK_PLAN:
 		return "the memory plan";
+	case LINK_INSPECT:
+		return "an inspection";
 	case LINK_REPLY:
 	case LINK_HELLO:
 	case LINK_STATE:

@@ -100,6 +100,7 @@ static void take_news(struct monitor_client *client, struct link_message *m)
 	case LINK_TELEMETRY:
 	case LINK_CONSOLE:
 	case LINK_PLAN:
+	case LINK_INSPECT:
 		break;
 	}
 }
@@ -222,6 +223,14 @@ static int open_image(const char *name)
 	if (!folder || asprintf(&path, "%s%s", folder, name) < 0)
 		return -1;
 	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int monitor_inspect(struct monitor_client *client, const struct test_machine *machine, int image, struct error *e)
+{
+	struct buffer message = link_message_begin(LINK_INSPECT, ++client->serial);
+
+	append_definition(machine, &message);
+	return request(client, &message, &image, image >= 0, e);
 }
 
 int monitor_setup(struct monitor_client *client, const struct test_machine *machine, struct error *e)

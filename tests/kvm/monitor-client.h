@@ -61,6 +61,9 @@ int monitor_spawn(struct monitor_client *client, struct error *e);
 /* LINK_SETUP. Returns what the monitor answered. */
 int monitor_setup(struct monitor_client *client, const struct test_machine *machine, struct error *e);
 
+/* LINK_INSPECT with an image (borrowed descriptor; -1: none) in place of the machine's; `client->reply` is the body. */
+int monitor_inspect(struct monitor_client *client, const struct test_machine *machine, int image, struct error *e);
+
 /*
  * Sends a request with a payload and a descriptor (borrowed; -1: none) and waits
  * for its reply, of which `client->reply` is the body. Returns what the monitor
