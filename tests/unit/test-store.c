@@ -1,0 +1,386 @@
+/* test-store.c - what is kept on disk: definitions, images, console logs; what is faulty there, and what was left over */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/io.h"
+#include "spec/diagnostic.h"
+#include "vm/images.h"
+#include "vm/registry.h"
+#include "vm/store.h"
+
+/* SHA-256 of "abc": FIPS 180-4, example B.1 */
+#define ABC_SHA256 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+static char dir[32];
+
+static void make_dir(void)
+{
+	strcpy(dir, "/tmp/hvmd-store-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+static void remove_dir(void)
+{
+	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+TestSuite(store, .init = make_dir, .fini = remove_dir);
+
+static struct store *open_store(void)
+{
+	struct store *store = NULL;
+	struct error e = {};
+
+	cr_assert_eq(store_open(dir, &store, &e), 0, "%s", e.text);
+	return store;
+}
+
+static void put_file(const char *name, const char *text)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	cr_assert_geq(fd, 0, "%s", path);
+	write_full(fd, text, strlen(text));
+	close(fd);
+}
+
+static bool file_exists(const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return access(path, F_OK) == 0;
+}
+
+static int image_of(const char *bytes)
+{
+	int fd = memfd_create("image", MFD_CLOEXEC);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write_full(fd, bytes, strlen(bytes)), 0);
+	return fd;
+}
+
+Test(store, image_is_stored_under_its_digest_whatever_the_descriptors_position)
+{
+	struct store *store = open_store();
+	uint8_t digest[IMAGE_DIGEST_SIZE];
+	char name[IMAGE_HEX_SIZE], bytes[4] = "";
+	int fd = image_of("abc"), stored;
+
+	cr_assert_eq(image_add(store->images, fd, "it", digest, NULL), 0);
+	image_hex(digest, name);
+	cr_expect_str_eq(name, ABC_SHA256);
+	cr_expect(file_exists("images/" ABC_SHA256));
+	cr_expect(image_exists(store->images, digest));
+	cr_assert_eq(image_open(store->images, digest, &stored, NULL), 0);
+	cr_assert_eq(read_full(stored, bytes, 3), 3);
+	cr_expect_str_eq(bytes, "abc");
+	close(stored);
+	close(fd);
+	store_free(store);
+}
+
+Test(store, damaged_image_is_healed_by_adding_it_again)
+{
+	struct store *store = open_store();
+	uint8_t digest[IMAGE_DIGEST_SIZE];
+	struct stat st;
+	char path[256];
+	int fd = image_of("abc");
+
+	put_file("images/" ABC_SHA256, "");
+	cr_assert_eq(image_add(store->images, fd, "it", digest, NULL), 0);
+	snprintf(path, sizeof(path), "%s/images/" ABC_SHA256, dir);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_size, 3);
+	close(fd);
+	store_free(store);
+}
+
+Test(store, missing_image_is_named)
+{
+	struct store *store = open_store();
+	uint8_t digest[IMAGE_DIGEST_SIZE] = {0xAB};
+	struct error e = {};
+	int fd;
+
+	cr_expect_not(image_exists(store->images, digest));
+	cr_expect_eq(image_open(store->images, digest, &fd, &e), -EIO);
+	cr_expect(strstr(e.text, "image ab00000000"), "%s", e.text);
+	store_free(store);
+}
+
+static bool is_abc(const void *userdata, const uint8_t digest[IMAGE_DIGEST_SIZE])
+{
+	char name[IMAGE_HEX_SIZE];
+
+	image_hex(digest, name);
+	return strcmp(name, userdata) == 0;
+}
+
+Test(store, sweep_removes_unused_images_and_nothing_else)
+{
+	struct store *store = open_store();
+	uint8_t digest[IMAGE_DIGEST_SIZE];
+	int fd = image_of("abc"), other = image_of("xyz");
+	char name[IMAGE_HEX_SIZE], path[128];
+
+	image_add(store->images, fd, "it", digest, NULL);
+	image_add(store->images, other, "it", digest, NULL);
+	image_hex(digest, name);
+	snprintf(path, sizeof(path), "images/%s", name);
+	put_file("images/README", "not an image");
+	image_sweep(store->images, is_abc, ABC_SHA256);
+	cr_expect(file_exists("images/" ABC_SHA256));
+	cr_expect_not(file_exists(path));
+	cr_expect(file_exists("images/README"));
+	close(fd);
+	close(other);
+	store_free(store);
+}
+
+Test(store, definition_comes_back_as_it_was_written)
+{
+	struct store *store = open_store();
+	char *text;
+	size_t size;
+
+	cr_assert_eq(store_write(store, "a", "<vm/>", NULL), 0);
+	cr_assert_eq(store_write(store, "a", "<vm></vm>", NULL), 0);
+	cr_assert_eq(store_read(store, "a", &text, &size, NULL), 0);
+	cr_expect_str_eq(text, "<vm></vm>");
+	cr_expect_eq(size, 9);
+	free(text);
+	cr_assert_eq(store_remove(store, "a", NULL), 0);
+	cr_expect_eq(store_read(store, "a", &text, &size, NULL), -EIO);
+	store_free(store);
+}
+
+Test(store, names_are_sorted_and_other_files_left_out)
+{
+	struct store *store = open_store();
+	char **names;
+	size_t n;
+
+	put_file("definitions/b.xml", "");
+	put_file("definitions/a.b.xml", "");
+	put_file("definitions/notes.txt", "");
+	cr_assert_eq(store_list(store, &names, &n, NULL), 0);
+	cr_assert_eq(n, 2);
+	cr_expect_str_eq(names[0], "a.b");
+	cr_expect_str_eq(names[1], "b");
+	store_names_free(names, n);
+	store_free(store);
+}
+
+Test(store, leftovers_of_an_interrupted_write_are_removed)
+{
+	store_free(open_store());
+	put_file("definitions/.#a.xml", "half");
+	put_file("images/.#image", "half");
+	store_free(open_store());
+	cr_expect_not(file_exists("definitions/.#a.xml"));
+	cr_expect_not(file_exists("images/.#image"));
+}
+
+Test(store, folder_is_held_by_one)
+{
+	struct store *first = open_store(), *second = NULL;
+	struct error e = {};
+
+	cr_expect_eq(store_open(dir, &second, &e), -EBUSY);
+	cr_expect(strstr(e.text, "is in use by another hvmd"), "%s", e.text);
+	store_free(first);
+}
+
+Test(store, folder_that_cannot_be_made_is_named)
+{
+	struct store *store = NULL;
+	struct error e = {};
+
+	cr_expect_eq(store_open("/proc/hvmd", &store, &e), -EIO);
+	cr_expect(strstr(e.text, "/proc/hvmd"), "%s", e.text);
+}
+
+Test(store, console_log_begins_anew_and_the_one_before_is_kept)
+{
+	struct store *store = open_store();
+	char text[8] = "";
+	int fd;
+
+	cr_expect_eq(store_console_open(store, "a", "hrt", &fd, NULL), -ENOTTY);
+	for (const char *word = "1"; word; word = *word == '1' ? "2" : NULL) {
+		cr_assert_eq(store_console_begin(store, "a", "hrt", &fd, NULL), 0);
+		cr_expect(fcntl(fd, F_GETFL) & O_APPEND);
+		write_full(fd, word, 1);
+		close(fd);
+	}
+	cr_assert_eq(store_console_open(store, "a", "hrt", &fd, NULL), 0);
+	cr_expect_eq(read_full(fd, text, sizeof(text) - 1), 1);
+	cr_expect_str_eq(text, "2");
+	close(fd);
+	cr_expect(file_exists("console/a.hrt.log.1"));
+	store_remove(store, "a", NULL);
+	cr_expect_not(file_exists("console/a.hrt.log"));
+	cr_expect_not(file_exists("console/a.hrt.log.1"));
+	store_free(store);
+}
+
+/* The registry over a store that somebody else has written to */
+
+TestSuite(registry, .init = make_dir, .fini = remove_dir);
+
+static struct registry *open_registry(void)
+{
+	struct registry *registry = NULL;
+	struct error e = {};
+
+	cr_assert_eq(registry_new(NULL, dir, "/nonexistent", "/nonexistent", &registry, &e), 0, "%s", e.text);
+	return registry;
+}
+
+static const char hybrid[] = "<vm name=\"%s\" class=\"PC\"><memory>16</memory><cores count=\"2\"/>"
+			     "<files><file id=\"hrt\" filename=\"x\"/></files>"
+			     "<hvm enable=\"y\"><ros cores=\"1\" mem=\"4\"/><hrt file_id=\"hrt\"/></hvm></vm>";
+
+static int define(struct registry *registry, const char *name, const char *image, struct error *e)
+{
+	struct diagnostics diagnostics = {};
+	struct registry_file file = {.id = "hrt", .fd = image_of(image)};
+	char text[1024];
+	struct vm *vm;
+	int r;
+
+	snprintf(text, sizeof(text), hybrid, name);
+	r = registry_define(registry, text, strlen(text), &file, 1, &diagnostics, &vm, e);
+	diagnostics_fini(&diagnostics);
+	close(file.fd);
+	return r;
+}
+
+Test(registry, definitions_come_back)
+{
+	struct registry *registry = open_registry();
+	uint8_t uuid[SPEC_UUID_SIZE];
+
+	cr_assert_eq(define(registry, "a", "abc", NULL), 0);
+	memcpy(uuid, registry_find(registry, "a", NULL)->stored->uuid, sizeof(uuid));
+	cr_expect_eq(uuid[6] >> 4, 4, "a UUID of version 4");
+	cr_expect_eq(uuid[8] >> 6, 2, "of variant 1");
+	registry_free(registry);
+	registry = open_registry();
+	cr_assert_eq(registry->n_vms, 1);
+	cr_expect_not_null(registry_find_uuid(registry, uuid, NULL));
+	registry_free(registry);
+}
+
+Test(registry, is_sorted_by_name)
+{
+	struct registry *registry = open_registry();
+
+	define(registry, "b", "abc", NULL);
+	define(registry, "c", "abc", NULL);
+	define(registry, "a", "abc", NULL);
+	cr_assert_eq(registry->n_vms, 3);
+	cr_expect_str_eq(registry->vms[0]->stored->name, "a");
+	cr_expect_str_eq(registry->vms[2]->stored->name, "c");
+	cr_assert_eq(registry_undefine(registry, registry->vms[1], NULL), 0);
+	cr_expect_str_eq(registry->vms[1]->stored->name, "c");
+	cr_expect_null(registry_find(registry, "b", NULL));
+	registry_free(registry);
+}
+
+Test(registry, faulty_entries_are_skipped_and_the_others_served)
+{
+	struct registry *registry = open_registry();
+
+	define(registry, "good", "abc", NULL);
+	registry_free(registry);
+	put_file("definitions/garbage.xml", "\x01\x02\x03");
+	put_file("definitions/empty.xml", "");
+	put_file("definitions/other.xml", "<vm name=\"x\" class=\"PC\"><memory>16</memory><cores count=\"1\"/></vm>");
+	put_file("definitions/nouuid.xml", "<vm name=\"nouuid\" class=\"PC\"><memory>16</memory><cores count=\"1\"/></vm>");
+	registry = open_registry();
+	cr_expect_eq(registry->n_vms, 1);
+	cr_expect_not_null(registry_find(registry, "good", NULL));
+	registry_free(registry);
+}
+
+Test(registry, images_stay_as_long_as_a_definition_is_faulty)
+{
+	struct registry *registry = open_registry();
+
+	define(registry, "a", "abc", NULL);
+	registry_free(registry);
+	put_file("definitions/a.xml", "an administrator's mistake");
+	registry_free(open_registry());
+	cr_expect(file_exists("images/" ABC_SHA256), "mending the definition must be enough");
+}
+
+Test(registry, unused_images_are_removed_at_the_start)
+{
+	registry_free(open_registry());
+	put_file("images/" ABC_SHA256, "abc");
+	registry_free(open_registry());
+	cr_expect_not(file_exists("images/" ABC_SHA256));
+}
+
+Test(registry, definition_whose_image_is_gone_is_skipped)
+{
+	struct registry *registry = open_registry();
+	char path[128];
+
+	define(registry, "a", "abc", NULL);
+	registry_free(registry);
+	snprintf(path, sizeof(path), "%s/images/" ABC_SHA256, dir);
+	unlink(path);
+	registry = open_registry();
+	cr_expect_eq(registry->n_vms, 0);
+	registry_free(registry);
+}
+
+Test(registry, refused_definition_leaves_everything_as_it_was)
+{
+	struct registry *registry = open_registry();
+	struct error e = {};
+
+	define(registry, "a", "abc", NULL);
+	cr_expect_eq(define(registry, "a", "", &e), -EINVAL);
+	cr_expect_str_eq(e.text, "file \"hrt\": the file is empty");
+	cr_expect(file_exists("images/" ABC_SHA256));
+	cr_expect_eq(registry->n_vms, 1);
+	registry_free(registry);
+}
+
+Test(registry, without_kvm_a_start_says_why)
+{
+	struct registry *registry = open_registry();
+	struct error e = {};
+
+	define(registry, "a", "abc", NULL);
+	cr_expect_eq(vm_start(registry->vms[0], NULL, NULL, &e), -ENODEV);
+	cr_expect(strstr(e.text, "/nonexistent does not exist"), "%s", e.text);
+	cr_expect_eq(registry->vms[0]->life.state, VM_INACTIVE);
+	registry_free(registry);
+}
