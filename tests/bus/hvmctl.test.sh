@@ -1,0 +1,263 @@
+#!/bin/sh
+# hvmctl.test.sh - hvmctl against hvmd on a private bus, with a monitor that has no machine
+#
+# Each exit status of hvmctl is provoked here or, where no hvmd is needed, in tests/unit/test-hvmctl.sh.
+set -u
+cd "$top_srcdir" || exit 99
+. tests/tools/tap.sh
+
+have dbus-daemon || { echo "1..0 # SKIP dbus-daemon is not installed"; exit 0; }
+
+work=$(mktemp -d) || exit 99
+bus=unix:path=$work/bus
+log=$work/state/console/x.hrt.log
+pids=
+trap 'kill $pids 2>/dev/null; wait; rm -rf "$work"' EXIT
+
+hvmctl()
+{
+	"$top_builddir/hvmctl" --bus="$bus" "$@"
+}
+
+# gives STATUS STDOUT STDERR ARGUMENTS...: hvmctl exits so and prints exactly that, whatever is in $work shown as @.
+gives()
+{
+	status=$1 stdout=$2 stderr=$3
+	shift 3
+	hvmctl "$@" >"$work/out" 2>"$work/err" </dev/null
+	got=$?
+	[ $got -eq "$status" ] || echo "it exited with $got, not $status"
+	compare "$stdout" "$work/out"
+	compare "$stderr" "$work/err"
+}
+
+compare()
+{
+	printf '%s' "$1" >"$work/expected"
+	[ -z "$1" ] || echo >>"$work/expected"
+	sed "s,$work,@,g" "$2" | diff "$work/expected" -
+}
+
+# prints STATUS REGEX ARGUMENTS...: hvmctl exits so, and a line of its output matches; nothing stands on standard error.
+prints()
+{
+	status=$1 regex=$2
+	shift 2
+	hvmctl "$@" >"$work/out" 2>"$work/err" </dev/null
+	got=$?
+	[ $got -eq "$status" ] || echo "it exited with $got, not $status"
+	cat "$work/err"
+	grep -aq "$regex" "$work/out" || { echo "no line matches $regex:"; cat "$work/out"; }
+}
+
+# within SECONDS COMMAND...: whether it succeeds before that.
+within()
+{
+	tries=$(($1 * 20))
+	shift
+	until "$@" >"$work/within" 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { cat "$work/within"; return 1; }
+		sleep 0.05
+	done
+}
+
+refuses_faulty()
+{
+	hvmctl list --json=short >"$work/before"
+	prints_error 6 '^@/bad.xml:2: error: not well-formed XML: ' define "$work/bad.xml" "$work/x.xml"
+	hvmctl list --json=short | diff "$work/before" -
+}
+
+# prints_error STATUS REGEX ARGUMENTS...: hvmctl exits so, prints nothing, and a line on standard error matches.
+prints_error()
+{
+	status=$1 regex=$2
+	shift 2
+	hvmctl "$@" >"$work/out" 2>"$work/err" </dev/null
+	got=$?
+	[ $got -eq "$status" ] || echo "it exited with $got, not $status"
+	cat "$work/out"
+	sed "s,$work,@,g" "$work/err" | grep -q "$regex" || { echo "no line matches $regex:"; cat "$work/err"; }
+}
+
+kvm_counters() # NUMBER OPTION
+{
+	number=$1
+	shift
+	[ "$(hvmctl telemetry x "$@" | grep -c '^kvm\.')" -eq "$number" ] || hvmctl telemetry x "$@"
+}
+
+log_is_tail() # LINES OPTION...
+{
+	tail -n "$1" "$log" >"$work/tail"
+	shift
+	hvmctl log x "$@" | cmp - "$work/tail"
+}
+
+log_escapes()
+{
+	LC_ALL=C script -qec "$top_builddir/hvmctl --bus=$bus log x -n 2" /dev/null </dev/null >"$work/out"
+	printf 'second\r\n\\x1b[2J\\xfflast' | cmp - "$work/out"
+}
+
+start_and_terminate()
+{
+	hvmctl start x
+	hvmctl terminate x
+	prints 3 "inactive" status x
+}
+
+# A VM named $1, whose HRT's command line tells the monitor how to misbehave.
+definition()
+{
+	cat <<END
+<vm name="$1" class="PC">
+  <memory>64</memory>
+  <cores count="3"/>
+  <files><file id="hrt" filename="images/hrt.elf"/></files>
+  <hvm enable="y"><ros cores="1" mem="8"/><hrt file_id="hrt" cmdline="${2-}"/></hvm>
+</vm>
+END
+}
+
+# An ordinary private bus; its administrator lets nobody ask for capabilities.
+cat >"$work/bus.conf" <<END
+<busconfig>
+  <type>session</type>
+  <listen>unix:path=$work/bus</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow own="*"/>
+    <allow send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="signal"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <deny send_interface="org.hvmd1.Manager" send_member="GetCapabilities"/>
+  </policy>
+</busconfig>
+END
+dbus-daemon --nofork --config-file="$work/bus.conf" 2>"$work/bus.log" &
+pids=$!
+within 5 test -S "$work/bus" || { echo "Bail out! dbus-daemon does not start"; exit 99; }
+
+check "without hvmd on the bus, hvmctl says so" gives 1 "" \
+	"hvmctl: hvmd is not there: nobody owns org.hvmd1 on the bus \"unix:path=@/bus\"" list
+
+"$top_builddir/hvmd" --bus="$bus" --state-dir="$work/state" --run-dir="$work/run" \
+	--monitor="$top_builddir/tests/fakes/fake-monitor" --kvm=/dev/null 2>"$work/hvmd.log" &
+pids="$pids $!"
+within 5 hvmctl version || { echo "Bail out! hvmd does not start: $(cat "$work/hvmd.log")"; exit 99; }
+
+mkdir "$work/images" "$work/elsewhere"
+printf 'any bytes' >"$work/images/hrt.elf"
+definition x >"$work/x.xml"
+definition y crash >"$work/y.xml"
+definition z mute >"$work/z.xml"
+echo "<vm>" >"$work/bad.xml"
+
+check "list says when there are none" gives 0 "0 VMs listed." "" list
+check "define stores a definition and says nothing" gives 0 "" "" define "$work/x.xml"
+check "define takes several files" gives 0 "" "" define "$work/y.xml" "$work/z.xml"
+check "list shows them in columns" gives 0 "\
+NAME  STATE     PARTITIONS   VCPUS  MEMORY  LEADER  UPTIME
+x     inactive  ros:1+hrt:2  3      64M     -       -
+y     inactive  ros:1+hrt:2  3      64M     -       -
+z     inactive  ros:1+hrt:2  3      64M     -       -
+
+3 VMs listed." "" list
+check "list takes patterns" gives 0 "x  inactive  ros:1+hrt:2  3  64M  -  -" "" list --no-legend 'x*' nothing
+check "list prints properties as JSON" prints 0 \
+	'^\[{"name":"x","uuid":"[0-9a-f-]\{36\}","state":"inactive",.*"memory_bytes":67108864,.*"role":"hrt",.*"n_vcpus":2,.*}\]$' \
+	list --json=short x
+check "list prints an empty array for none" gives 0 "[]" "" list --json=short none
+
+check "cat prints the canonical definition" prints 0 '<file id="hrt" filename="images/hrt.elf" sha256="[0-9a-f]\{64\}"/>' cat x
+check "dumpxml is cat" prints 0 '<vm name="x"' dumpxml x
+check "cat prints it in JSON" prints 0 '^\[{"name":"x","definition":"<vm name=\\"x\\" .*</vm>\\n"}\]$' cat x --json=short
+hvmctl cat x >"$work/elsewhere/x.xml"
+check "what cat prints can be defined again without the image" gives 0 "" "" define "$work/elsewhere/x.xml"
+check "define refuses a faulty definition and changes nothing" refuses_faulty
+
+check "status of a VM that does not run exits with 3" prints 3 '^       State: inactive (defined) since ' status x
+check "status without a name shows all and exits with 0" prints 0 '^  Partitions: ros: inactive, core 0, 8M at 0x0$' status
+check "status of a VM that is not there exits with 4" gives 4 "" \
+	'hvmctl: gone: there is no such VM; "hvmctl list" shows those that there are' status gone
+for verb in start stop terminate reset undefine cat telemetry log console; do
+	check "$verb of a VM that is not there exits with 4" gives 4 "" 'hvmctl: gone: there is no VM "gone"' $verb gone
+done
+for verb in stop terminate reset console; do
+	check "$verb of a VM that does not run exits with 3" gives 3 "" \
+		"hvmctl: x: VM x is not running; it is inactive" $verb x
+done
+check "log of a VM that has never run is a failure" gives 1 "" \
+	"hvmctl: x: VM x has no log of console \"hrt\": it has not been started yet" log x
+check "a call that the bus does not allow exits with 5" prints_error 5 "^hvmctl: " capabilities
+check "all are tried, and the first failure decides" gives 4 "" \
+	'hvmctl: gone: there is no VM "gone"
+hvmctl: x: VM x is not running; it is inactive' stop gone x
+check "version prints both" prints 0 '^hvmd ' version
+check "version prints both as JSON" prints 0 '^\[{"hvmctl":"[^"]*","hvmd":"[^"]*"}\]$' version --json=short
+check "telemetry has what hvmd itself knows" prints 0 '^vm.state *inactive$' telemetry x
+check "a telemetry group that is not there is a failure" gives 1 "" \
+	'hvmctl: x: telemetry group "y" is not known; known are vm, partition, vcpu and kvm' telemetry x --group=y
+
+check "start says nothing" gives 0 "" "" start x
+check "start of a VM that runs is a failure" gives 1 "" "hvmctl: x: VM x is already running" start x
+check "undefine of a VM that runs is a failure" gives 1 "" "hvmctl: x: VM x is running; stop it first" undefine x
+check "status of a VM that runs exits with 0" prints 0 '^              hrt: running, cores 1-2, 56M at 0x800000$' status x
+check "status ends with the console" prints 0 '^hello from core 1$' status x
+check "status prints the console's lines in JSON" prints 0 '"console_log":\["hello from core 1"\]' status x --json=short
+check "list shows monitor and uptime" prints 0 '^x  *running  *ros:1+hrt:2  *3  *64M  *[1-9][0-9]*  *[0-9]*s$' list
+check "telemetry names all VMs without a name" prints 0 '^y:$' telemetry
+check "telemetry shows the monitor's counters" prints 0 '^vcpu.1.exits *1$' telemetry x
+check "telemetry prints numbers and strings as JSON" prints 0 \
+	'^\[{"name":"x","telemetry":{.*"partition.hrt.state":"running",.*"vcpu.1.exits":1,' telemetry x --json=short
+check "telemetry leaves out KVM's counters" kvm_counters 0
+check "telemetry shows KVM's counters when asked for" kvm_counters 149 --group=kvm
+check "console prints what comes until its end" gives 0 "hello from the console" \
+	"Console of x, read only. Interrupt (^C) to leave." console x
+check "a quiet console says nothing of its own" gives 0 "hello from the console" "" console -q x
+check "reset of a partition says nothing" gives 0 "" "" reset x --hrt
+check "reset is counted" prints 0 '"n_resets":1' list --json=short x
+check "reset --hrt is not one of the ROS" prints 0 '"role":"ros".*"n_resets":0.*"role":"hrt".*"n_resets":1' list --json=short x
+
+check "log prints what the guest said" gives 0 "hello from core 1" "" log x
+printf 'second\r\n\033[2J\377last' >>"$log"
+check "log passes the guest's bytes into a pipe" log_is_tail 3
+check "log -n passes the last lines" log_is_tail 2 -n 2
+check "log prints lines as JSON" gives 0 '["hello from core 1","second\u000d","\u001b[2J'"$(printf '\357\277\275')"'last"]' "" \
+	log x --json=short
+if have script; then
+	check "log does not let the guest command a terminal" log_escapes
+else
+	skip "log does not let the guest command a terminal" "script is not installed"
+fi
+
+{ hvmctl log -f -n 1 x >"$work/followed" 2>&1; echo $? >"$work/follower"; } &
+within 5 grep -aq last "$work/followed"
+echo " words" >>"$log"
+check "log -f prints what is added" within 5 grep -aq "last words" "$work/followed"
+check "stop says nothing" gives 0 "" "" stop x
+check "log -f ends well when the VM has stopped" within 5 grep -qx 0 "$work/follower"
+check "a stopped VM keeps its log" prints 0 "^second" log x
+check "status tells why it stopped" prints 3 "^   Last exit: host-request$" status x
+check "terminate says nothing" start_and_terminate
+
+hvmctl start y
+within 5 prints 3 "crashed" status y >/dev/null
+check "status tells why a guest crashed, and exits with 3" prints 3 \
+	'^     Because: core 1: triple fault at 0x1234$' status y
+check "a crashed VM can be stopped" gives 0 "" "" stop y
+
+hvmctl start z
+check "a monitor that does not answer in time exits with 7" prints_error 7 '^hvmctl: z: ' reset z
+check "stop takes a timeout" gives 0 "" "" stop z --timeout=200ms
+
+check "undefine says nothing" gives 0 "" "" undefine x y z
+check "undefine leaves nothing" gives 0 "0 VMs listed." "" list
+finish
