@@ -55,9 +55,13 @@ static void say_unreachable(const struct options *o, int error)
 	else if (strcmp(o->bus, "system") == 0)
 		say_error(NULL, "cannot reach the system bus: %s (--user and --bus= choose another)", why);
 	else if (strcmp(o->bus, "user") == 0)
-		say_error(NULL, "cannot reach the user bus: %s (is there a login session, and XDG_RUNTIME_DIR set?)", why);
+		say_error(NULL,
+			"cannot reach the user bus: %s (is there a login session, and XDG_RUNTIME_DIR set?)",
+			why);
 	else
-		say_error(NULL, "cannot reach the bus at \"%s\": %s (an address is like unix:path=/run/dbus/system_bus_socket)",
+		say_error(NULL,
+			"cannot reach the bus at \"%s\": %s (an address is like "
+			"unix:path=/run/dbus/system_bus_socket)",
 			o->bus, why);
 }
 
@@ -101,9 +105,11 @@ static enum exit_status status_of(const sd_bus_error *error)
 static void say_absent(const struct options *o)
 {
 	if (o->host)
-		say_error(NULL, "hvmd is not there: nobody owns %s on the system bus of %s", HVMD_BUS_NAME, o->host);
+		say_error(NULL, "hvmd is not there: nobody owns %s on the system bus of %s", HVMD_BUS_NAME,
+			o->host);
 	else if (strcmp(o->bus, "system") == 0)
-		say_error(NULL, "hvmd is not there: nobody owns %s on the system bus (try \"systemctl start hvmd\")",
+		say_error(NULL,
+			"hvmd is not there: nobody owns %s on the system bus (try \"systemctl start hvmd\")",
 			HVMD_BUS_NAME);
 	else
 		say_error(NULL, "hvmd is not there: nobody owns %s on the bus \"%s\"", HVMD_BUS_NAME, o->bus);
@@ -123,7 +129,8 @@ enum exit_status client_failed(struct client *c, const char *subject, const sd_b
 
 enum exit_status say_bad_reply(const char *subject, int error)
 {
-	say_error(subject, "hvmd's answer is not what this hvmctl (%s) understands: %s; are their versions the same?",
+	say_error(subject,
+		"hvmd's answer is not what this hvmctl (%s) understands: %s; are their versions the same?",
 		PACKAGE_VERSION, strerrordesc_np(-error));
 	return STATUS_FAILED;
 }
@@ -137,7 +144,8 @@ int client_try(struct client *c, sd_bus_message *m, sd_bus_error *ret_error, sd_
 	return r < 0 ? r : 0;
 }
 
-enum exit_status client_send(struct client *c, const char *subject, sd_bus_message *m, sd_bus_message **ret_reply)
+enum exit_status client_send(
+	struct client *c, const char *subject, sd_bus_message *m, sd_bus_message **ret_reply)
 {
 	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
 
@@ -150,8 +158,8 @@ enum exit_status say_bad_arguments(const char *subject, int error)
 	return STATUS_FAILED;
 }
 
-enum exit_status object_message(struct client *c, const char *path, const char *interface, const char *method,
-	sd_bus_message **ret)
+enum exit_status object_message(
+	struct client *c, const char *path, const char *interface, const char *method, sd_bus_message **ret)
 {
 	enum exit_status status = client_connect(c);
 	int r;

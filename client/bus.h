@@ -39,13 +39,14 @@ enum exit_status vm_call(struct client *c, const char *name, sd_bus_message **re
  * A call that the caller fills, gives to client_send() and, on STATUS_OK, unrefs: to
  * any object, to the Manager, or to the VM of that name. All connect first.
  */
-enum exit_status object_message(struct client *c, const char *path, const char *interface, const char *method,
-	sd_bus_message **ret);
+enum exit_status object_message(
+	struct client *c, const char *path, const char *interface, const char *method, sd_bus_message **ret);
 enum exit_status manager_message(struct client *c, const char *method, sd_bus_message **ret);
 enum exit_status vm_message(struct client *c, const char *name, const char *method, sd_bus_message **ret);
 
 /* Sends a call and waits for its reply, as above. */
-enum exit_status client_send(struct client *c, const char *subject, sd_bus_message *m, sd_bus_message **ret_reply);
+enum exit_status client_send(
+	struct client *c, const char *subject, sd_bus_message *m, sd_bus_message **ret_reply);
 
 /* As client_send(), but says nothing: 0 or a negative errno, and then *ret_error for client_failed(). */
 int client_try(struct client *c, sd_bus_message *m, sd_bus_error *ret_error, sd_bus_message **ret_reply);

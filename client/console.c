@@ -25,7 +25,7 @@
 
 #define OPEN_CONSOLE_READ_ONLY UINT64_C(2) /* flag of org.hvmd1.VM.OpenConsole */
 
-#define FOLLOW_MSEC 200 /* between two looks at a log: soon enough for an eye, rarely enough for a core */
+#define FOLLOW_MSEC            200 /* between two looks at a log: soon for an eye, rare for a core */
 
 static enum exit_status take_descriptor(const char *name, sd_bus_message *reply, int *ret_fd)
 {
@@ -60,7 +60,7 @@ enum exit_status console_log_open(struct client *c, const char *name, bool may_b
 	return client_failed(c, name, &error);
 }
 
-/* Looks from the end of a block for the newline before which there are *newlines more; false when it is further up. */
+/* Looks upwards for the newline behind which *newlines more follow; false when it is not in this block. */
 static bool tail_in_block(const char *block, size_t size, uint64_t *newlines, size_t *ret)
 {
 	while (size > 0) {
@@ -89,7 +89,7 @@ static uint64_t without_last_newline(int fd, uint64_t size)
 	return size > 0 && pread_full(fd, &last, 1, size - 1) == 1 && last == '\n' ? size - 1 : size;
 }
 
-/* As log_tail(), for a file that has `end` bytes to look at, none of them the newline that ends its last line. */
+/* As log_tail(), for the first `end` bytes of a file, without the newline that ends its last line. */
 static int tail_before(int fd, uint64_t end, uint64_t newlines, uint64_t *ret_offset)
 {
 	char block[4096];
@@ -141,10 +141,12 @@ static enum exit_status ask_alive(struct client *c, const char *path, bool *ret)
 {
 	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
 	_cleanup_free_ char *state = NULL;
-	int r = sd_bus_get_property_string(c->bus, HVMD_BUS_NAME, path, HVMD_IFACE_VM, "State", &error, &state);
+	int r = sd_bus_get_property_string(
+		c->bus, HVMD_BUS_NAME, path, HVMD_IFACE_VM, "State", &error, &state);
 
 	if (r < 0 && !sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_OBJECT)) {
-		say_error(NULL, "hvmd no longer says how the VM is: %s", error.message ? error.message : strerrordesc_np(-r));
+		say_error(NULL, "hvmd no longer says how the VM is: %s",
+			error.message ? error.message : strerrordesc_np(-r));
 		return STATUS_FAILED;
 	}
 	*ret = r >= 0 && strcmp(state, "inactive") != 0 && strcmp(state, "failed") != 0;
@@ -169,9 +171,9 @@ static int print_added(int fd, uint64_t *offset, struct escaper *x)
 	return print_to_end(fd, offset, x);
 }
 
-/* Until the VM is inactive, failed or gone. Its state is asked first: it may have said its last words since. */
-static enum exit_status follow(struct client *c, const char *name, const char *path, int fd, uint64_t offset,
-	struct escaper *x)
+/* Until the VM is inactive, failed or gone. Its state is asked first: last words may come after that. */
+static enum exit_status follow(
+	struct client *c, const char *name, const char *path, int fd, uint64_t offset, struct escaper *x)
 {
 	bool alive = true;
 
@@ -191,7 +193,8 @@ static enum exit_status follow(struct client *c, const char *name, const char *p
 	return STATUS_OK;
 }
 
-static enum exit_status follow_vm(struct client *c, const char *name, int fd, uint64_t offset, struct escaper *x)
+static enum exit_status follow_vm(
+	struct client *c, const char *name, int fd, uint64_t offset, struct escaper *x)
 {
 	_cleanup_message_ sd_bus_message *reply = NULL;
 	enum exit_status status = manager_call(c, name, &reply, "GetVM", "s", name);

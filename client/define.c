@@ -78,7 +78,8 @@ enum exit_status verb_undefine(struct client *c, char **names)
 	enum exit_status status = STATUS_OK;
 
 	for (; *names; names++)
-		status = status_first(status, manager_call(c, *names, NULL, "UndefineVM", "st", *names, UINT64_C(0)));
+		status = status_first(
+			status, manager_call(c, *names, NULL, "UndefineVM", "st", *names, UINT64_C(0)));
 	return status;
 }
 

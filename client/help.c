@@ -12,9 +12,11 @@ static void print_option(const struct option_info *o, FILE *out)
 	_cleanup_free_ char *name = NULL;
 
 	if (o->letter)
-		name = memory_printf("-%c --%s%s%s", o->letter, o->name, o->argument ? "=" : "", o->argument ? o->argument : "");
+		name = memory_printf("-%c --%s%s%s", o->letter, o->name, o->argument ? "=" : "",
+			o->argument ? o->argument : "");
 	else
-		name = memory_printf("   --%s%s%s", o->name, o->argument ? "=" : "", o->argument ? o->argument : "");
+		name = memory_printf(
+			"   --%s%s%s", o->name, o->argument ? "=" : "", o->argument ? o->argument : "");
 	fprintf(out, "  %-28s %s\n", name, o->help);
 }
 
@@ -29,7 +31,8 @@ static void print_group(enum verb_group group, FILE *out)
 {
 	fprintf(out, "\n%s:\n", verb_group_names[group]);
 	for (size_t i = 0; i < n_verbs; i++) {
-		_cleanup_free_ char *call = memory_printf("%s %s", verb_table[i].name, verb_table[i].arguments);
+		_cleanup_free_ char *call =
+			memory_printf("%s %s", verb_table[i].name, verb_table[i].arguments);
 
 		if (verb_table[i].group == group)
 			fprintf(out, "  %-28s %s\n", call, verb_table[i].summary);
@@ -38,7 +41,8 @@ static void print_group(enum verb_group group, FILE *out)
 
 void help_print(FILE *out)
 {
-	fputs("hvmctl [OPTIONS...] VERB [ARGUMENTS...]\n\nDefine, run and watch hybrid virtual machines.\n", out);
+	fputs("hvmctl [OPTIONS...] VERB [ARGUMENTS...]\n\nDefine, run and watch hybrid virtual machines.\n",
+		out);
 	for (int group = 0; group < N_VERB_GROUPS; group++)
 		print_group((enum verb_group)group, out);
 	fputs("\nOptions:\n", out);

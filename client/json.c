@@ -163,7 +163,7 @@ void json_sort(struct json *j, const char *key)
 	}
 }
 
-/* One character of a string, or the U+FFFD that stands for a byte which is none; returns how many bytes were read. */
+/* One character of a string, or U+FFFD for a byte that is none; returns how many bytes were read. */
 static size_t print_character(const char *p, size_t n, FILE *out)
 {
 	uint32_t c = 0;

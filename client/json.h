@@ -73,10 +73,10 @@ uint64_t json_get_uint(const struct json *object, const char *key);
 /* Number of items of an array or object; 0 for all else and NULL. */
 size_t json_length(const struct json *j);
 
-/* Sorts an array of objects by the string under `key`, or an object by its keys; runs of digits count as numbers. */
+/* Sorts an array of objects by the string under `key`, or an object by its keys; digits count as numbers. */
 void json_sort(struct json *j, const char *key);
 
-/* The value as a person reads it, on one line: "a, b" for an array, short JSON for an object. The caller frees it. */
+/* As a person reads it, on one line: "a, b" for an array, short JSON for an object. The caller frees it. */
 char *json_to_text(const struct json *j);
 
 /* Prints it and a newline. Bytes that are not UTF-8 become U+FFFD. mode is not JSON_OFF. */

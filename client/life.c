@@ -7,7 +7,8 @@ enum exit_status verb_start(struct client *c, char **names)
 	enum exit_status status = STATUS_OK;
 
 	for (; *names; names++)
-		status = status_first(status, manager_call(c, *names, NULL, "StartVM", "st", *names, UINT64_C(0)));
+		status = status_first(
+			status, manager_call(c, *names, NULL, "StartVM", "st", *names, UINT64_C(0)));
 	return status;
 }
 
@@ -16,8 +17,9 @@ enum exit_status verb_stop(struct client *c, char **names)
 	enum exit_status status = STATUS_OK;
 
 	for (; *names; names++)
-		status = status_first(status, manager_call(c, *names, NULL, "ShutdownVM", "stt", *names,
-			c->options->timeout_usec, UINT64_C(0)));
+		status = status_first(status,
+			manager_call(c, *names, NULL, "ShutdownVM", "stt", *names, c->options->timeout_usec,
+				UINT64_C(0)));
 	return status;
 }
 

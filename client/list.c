@@ -28,8 +28,8 @@ static char *format_partitions(const struct json *vm)
 
 	for (size_t i = 0; i < json_length(partitions); i++) {
 		const struct json *p = partitions->items[i];
-		char *longer = memory_printf("%s%s%s:%llu", text, i > 0 ? "+" : "", json_get_string(p, "role"),
-			(unsigned long long)json_get_uint(p, "n_vcpus"));
+		char *longer = memory_printf("%s%s%s:%llu", text, i > 0 ? "+" : "",
+			json_get_string(p, "role"), (unsigned long long)json_get_uint(p, "n_vcpus"));
 
 		free(text);
 		text = longer;
@@ -73,7 +73,8 @@ static void add_row(struct table *t, const struct json *vm)
 
 static void print_list(const struct options *o, const struct json *vms)
 {
-	static const char *const header[] = {"NAME", "STATE", "PARTITIONS", "VCPUS", "MEMORY", "LEADER", "UPTIME"};
+	static const char *const header[] = {
+		"NAME", "STATE", "PARTITIONS", "VCPUS", "MEMORY", "LEADER", "UPTIME"};
 	_cleanup_(table_fini) struct table t = table_init(header, ARRAY_SIZE(header));
 	size_t n = json_length(vms);
 
@@ -192,10 +193,11 @@ static char *format_partition(const struct json *p)
 {
 	unsigned long long first = json_get_uint(p, "first_vcpu"), n = json_get_uint(p, "n_vcpus");
 	_cleanup_free_ char *memory = size_format(json_get_uint(p, "memory_bytes"));
-	_cleanup_free_ char *cores =
-		n == 1 ? memory_printf("core %llu", first) : memory_printf("cores %llu-%llu", first, first + n - 1);
+	_cleanup_free_ char *cores = n == 1 ? memory_printf("core %llu", first)
+					    : memory_printf("cores %llu-%llu", first, first + n - 1);
 
-	return memory_printf("%s: %s, %s, %s at 0x%llx", json_get_string(p, "role"), json_get_string(p, "state"), cores, memory,
+	return memory_printf("%s: %s, %s, %s at 0x%llx", json_get_string(p, "role"),
+		json_get_string(p, "state"), cores, memory,
 		(unsigned long long)json_get_uint(p, "memory_start"));
 }
 
@@ -230,7 +232,7 @@ static void print_vm(const struct json *vm)
 	print_field("Last exit", json_get_string(vm, "exit_reason"));
 }
 
-/* The end of the console's log; NULL when the VM has never run, or when it has said why there is none to be had. */
+/* The end of the console's log; NULL when the VM has never run, or when it has said why not. */
 static struct json *load_lines(struct client *c, const char *name)
 {
 	_cleanup_close_ int fd = -1;

@@ -35,7 +35,8 @@ static enum exit_status read_text(struct definition_file *f)
 static int open_folder_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *folder = slash ? memory_bytes(path, (size_t)(slash - path) + 1) : memory_string(".");
+	_cleanup_free_ char *folder =
+		slash ? memory_bytes(path, (size_t)(slash - path) + 1) : memory_string(".");
 
 	return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
@@ -63,8 +64,9 @@ static int open_image(struct definition_file *f, const struct spec_file *file, i
 	fd = openat(folder, file->filename, OPEN_FLAGS);
 	fault = fd < 0 ? strerrordesc_np(errno) : image_fault(fd);
 	if (fault) {
-		diagnostics_add(&f->diagnostics, 0, "/vm/files/file", SEVERITY_ERROR, "the image \"%s\" of file \"%s\" cannot be used: %s",
-			file->filename, file->id, fault);
+		diagnostics_add(&f->diagnostics, 0, "/vm/files/file", SEVERITY_ERROR,
+			"the image \"%s\" of file \"%s\" cannot be used: %s", file->filename, file->id,
+			fault);
 		return -1;
 	}
 	return take_fd(fd);
@@ -116,8 +118,10 @@ void definition_file_print(const struct definition_file *f, FILE *out)
 		fputs(path, out);
 		if (d->line > 0)
 			fprintf(out, ":%u", d->line);
-		fprintf(out, ": %s: %s%s%s\n", severity_to_string(d->severity), where, where[0] ? ": " : "", message);
+		fprintf(out, ": %s: %s%s%s\n", severity_to_string(d->severity), where, where[0] ? ": " : "",
+			message);
 	}
 	if (f->diagnostics.n_errors > f->diagnostics.n)
-		fprintf(out, "%s: %zu more errors are not shown\n", path, f->diagnostics.n_errors - f->diagnostics.n);
+		fprintf(out, "%s: %zu more errors are not shown\n", path,
+			f->diagnostics.n_errors - f->diagnostics.n);
 }

@@ -18,8 +18,8 @@ struct definition_file {
 	const char *path; /* borrowed */
 	char *text;       /* owned */
 	size_t size;
-	struct vm_spec *spec;     /* owned; NULL when the text has errors */
-	int images[SPEC_FILES_MAX]; /* owned: one for each file of spec; -1 where none is to be passed */
+	struct vm_spec *spec;           /* owned; NULL when the text has errors */
+	int images[SPEC_FILES_MAX];     /* owned: one for each file of spec; -1 where none is to be passed */
 	struct diagnostics diagnostics; /* owned: of the text, then of the images */
 };
 

@@ -1,4 +1,4 @@
-/* main.c - hvmctl: makes D-Bus calls, passes files as descriptors, and prints; everything else is hvmd's business */
+/* main.c - hvmctl: makes D-Bus calls, passes files as descriptors, and prints; all else is hvmd's business */
 #include <errno.h>
 #include <locale.h>
 #include <stdio.h>

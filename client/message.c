@@ -128,8 +128,9 @@ static int read_items(sd_bus_message *m, struct json *container)
 
 static int read_container(sd_bus_message *m, char type, const char *contents, struct json **ret)
 {
-	_cleanup_json_ struct json *container =
-		json_new(type == SD_BUS_TYPE_ARRAY && contents[0] == SD_BUS_TYPE_DICT_ENTRY_BEGIN ? JSON_OBJECT : JSON_ARRAY);
+	_cleanup_json_ struct json *container = json_new(
+		type == SD_BUS_TYPE_ARRAY && contents[0] == SD_BUS_TYPE_DICT_ENTRY_BEGIN ? JSON_OBJECT
+											 : JSON_ARRAY);
 	int r = sd_bus_message_enter_container(m, type, contents);
 
 	if (r < 0)

@@ -27,7 +27,8 @@ static void print_pairs(const struct options *o, const struct json *object)
 	table_print(&t, !o->no_legend, stdout);
 }
 
-static enum exit_status read_reply(const char *subject, sd_bus_message *reply, enum json_type type, struct json **ret)
+static enum exit_status read_reply(
+	const char *subject, sd_bus_message *reply, enum json_type type, struct json **ret)
 {
 	_cleanup_json_ struct json *j = NULL;
 	int r = message_read_json(reply, &j);
@@ -57,7 +58,8 @@ static void add_vms(struct json *all, const struct json *pairs)
 		struct json *pair = pairs->items[i];
 		_cleanup_free_ char *name = NULL;
 
-		if (json_length(pair) != 2 || pair->items[0]->type != JSON_STRING || pair->items[1]->type != JSON_OBJECT)
+		if (json_length(pair) != 2 || pair->items[0]->type != JSON_STRING ||
+			pair->items[1]->type != JSON_OBJECT)
 			continue;
 		if (sd_bus_path_decode(pair->items[0]->text, HVMD_VM_PREFIX, &name) <= 0)
 			continue;
@@ -68,8 +70,8 @@ static void add_vms(struct json *all, const struct json *pairs)
 }
 
 /* Fills a GetTelemetry of the Manager or of a VM, and sends it. */
-static enum exit_status ask(struct client *c, const char *subject, sd_bus_message *m, enum json_type type,
-	struct json **ret)
+static enum exit_status ask(
+	struct client *c, const char *subject, sd_bus_message *m, enum json_type type, struct json **ret)
 {
 	_cleanup_message_ sd_bus_message *reply = NULL;
 	enum exit_status status;

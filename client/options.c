@@ -20,10 +20,11 @@ const struct option_info option_table[N_OPTIONS] = {
 	[OPTION_NO_LEGEND] = {"no-legend", 0, NULL, "Print tables without header and footer"},
 	[OPTION_HELP] = {"help", 'h', NULL, "Print this help, or that of the verb, and exit"},
 	[OPTION_VERSION] = {"version", 0, NULL, "Print the version of hvmctl and exit"},
-	[OPTION_TIMEOUT] = {"timeout", 0, "TIME", "Give up after this time: 10, 10s, 500ms, 2min"},
+	[OPTION_TIMEOUT] = {"timeout", 0, "TIME", "Kill what has not gone after this time: 10, 10s, 500ms, 2min"},
 	[OPTION_ROS] = {"ros", 0, NULL, "Reset the regular OS alone"},
 	[OPTION_HRT] = {"hrt", 0, NULL, "Reset the hybrid runtime alone"},
-	[OPTION_GROUP] = {"group", 0, "GROUP", "Only counters of this group (vm, partition, vcpu, kvm); repeatable"},
+	[OPTION_GROUP] = {"group", 0, "GROUP",
+		"Only counters of this group (vm, partition, vcpu, kvm); repeatable"},
 	[OPTION_FOLLOW] = {"follow", 'f', NULL, "Go on printing what is added until the VM stops"},
 	[OPTION_LINES] = {"lines", 'n', "LINES", "Begin with the last so many lines"},
 };
@@ -68,12 +69,14 @@ static bool is_abbreviated(const char *word, int id)
 	const char *name = option_table[id].name;
 	size_t n = strlen(name);
 
-	return strncmp(word, "--", 2) != 0 || strncmp(word + 2, name, n) != 0 || (word[2 + n] && word[2 + n] != '=');
+	return strncmp(word, "--", 2) != 0 || strncmp(word + 2, name, n) != 0 ||
+		(word[2 + n] && word[2 + n] != '=');
 }
 
 static bool parse_json_mode(const char *word, enum json_mode *ret)
 {
-	static const char *const names[] = {[JSON_OFF] = "off", [JSON_SHORT] = "short", [JSON_PRETTY] = "pretty"};
+	static const char *const names[] = {
+		[JSON_OFF] = "off", [JSON_SHORT] = "short", [JSON_PRETTY] = "pretty"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (strcmp(word, names[i]) == 0) {

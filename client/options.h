@@ -55,7 +55,7 @@ struct options {
 	const char *scope;     /* of a reset: "all", "ros" or "hrt" */
 	const char **groups;   /* owned; NULL-terminated, or NULL */
 	size_t n_groups;
-	uint64_t lines;        /* UINT64_MAX: all */
+	uint64_t lines; /* UINT64_MAX: all */
 };
 
 /*

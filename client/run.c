@@ -24,7 +24,8 @@ static bool check_arguments(const struct verb *verb, char **arguments)
 	size_t n = count(arguments);
 
 	if (n < verb->min_arguments)
-		say_error(NULL, "%s wants %s; see \"hvmctl %s --help\"", verb->name, verb->arguments, verb->name);
+		say_error(NULL, "%s wants %s; see \"hvmctl %s --help\"", verb->name, verb->arguments,
+			verb->name);
 	else if (n > verb->max_arguments && verb->max_arguments > 0)
 		say_error(NULL, "%s takes only %s, so \"%s\" is too much", verb->name, verb->arguments,
 			arguments[verb->max_arguments]);

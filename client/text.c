@@ -10,7 +10,7 @@
 #include "base/macro.h"
 #include "client/memory.h"
 
-/* The length that a first byte announces, with the bits of the code point in it; 0 for no first byte (RFC 3629, 3). */
+/* The length that a first byte announces, and its bits of the code point; 0 when it is none (RFC 3629, 3). */
 static int utf8_length(unsigned char first, uint32_t *ret_bits)
 {
 	static const struct {
@@ -236,10 +236,11 @@ bool duration_parse(const char *text, uint64_t *ret_usec)
 	return false;
 }
 
-/* Words in names of properties whose capitals do not show where they end; longer ones before their beginnings. */
-static const char *const words[] = {"VCPUs", "VCPU", "VSock", "VMs", "VM", "UUID", "KVM", "API", "GVA", "CID"};
+/* Words in names of properties whose capitals do not show where they end; no beginning before its whole. */
+static const char *const words[] = {
+	"VCPUs", "VCPU", "VSock", "VMs", "VM", "UUID", "KVM", "API", "GVA", "CID"};
 
-/* Bytes of the word that begins at p: one of the above, the N of a count, some capitals, or one and small letters. */
+/* Bytes of the word at p: one of the above, the N of a count, some capitals, or one and small letters. */
 static size_t word_length(const char *p)
 {
 	size_t capitals = 0;

@@ -39,7 +39,7 @@ void escaper_end(struct escaper *x);
 /* A copy in which every control character is "\xNN": safe in a table or a message. The caller frees it. */
 char *text_one_line(const char *text);
 
-/* "8G", "1100M", "1B": in the largest unit of which it is a whole number, as people write sizes. The caller frees it. */
+/* "8G", "1100M", "1B": in the largest unit of which it is a whole number. The caller frees it. */
 char *size_format(uint64_t bytes);
 
 /* "3d 2h", "2h 4min", "5min 3s", "42s", "0s": the two largest units. The caller frees it. */

@@ -20,7 +20,7 @@ enum verb_group {
 	N_VERB_GROUPS,
 };
 
-#define VERB_ALIASES_MAX 2
+#define VERB_ALIASES_MAX   2
 #define VERB_ARGUMENTS_ANY SIZE_MAX
 
 /* arguments: the words behind the verb, NULL-terminated */

@@ -15,7 +15,8 @@ static void format_uuid(struct json *vm)
 	const char *hex = json_get_string(vm, "uuid");
 
 	if (strlen(hex) == 32) {
-		_cleanup_free_ char *uuid = memory_printf("%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+		_cleanup_free_ char *uuid = memory_printf(
+			"%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 
 		json_set(vm, "uuid", json_string(uuid));
 	}
