@@ -129,7 +129,8 @@ static int take_option(struct options *o, int option)
  * else a folder for this user (the XDG base directory specification), else
  * the one for root.
  */
-static char *default_folder(const char *systemd, const char *xdg, const char *below_home, const char *for_root)
+static char *default_folder(
+	const char *systemd, const char *xdg, const char *below_home, const char *for_root)
 {
 	const char *given = getenv(systemd), *base = getenv(xdg), *home = getenv("HOME");
 	char *path = NULL;
@@ -155,9 +156,11 @@ static int set_defaults(struct options *o)
 	if (!o->kvm)
 		o->kvm = HOST_KVM_PATH;
 	if (!o->state_dir)
-		o->state_dir = default_folder("STATE_DIRECTORY", "XDG_STATE_HOME", ".local/state", "/var/lib/hvmd");
+		o->state_dir =
+			default_folder("STATE_DIRECTORY", "XDG_STATE_HOME", ".local/state", "/var/lib/hvmd");
 	if (!o->run_dir)
-		o->run_dir = default_folder("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", ".local/state/run", "/run/hvmd");
+		o->run_dir = default_folder(
+			"RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", ".local/state/run", "/run/hvmd");
 	return o->state_dir && o->run_dir ? 0 : -ENOENT;
 }
 

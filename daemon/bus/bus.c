@@ -58,14 +58,17 @@ static int export(struct bus *bus)
 
 	r = sd_bus_add_object_manager(bus->sd, NULL, HVMD_PATH);
 	if (r >= 0)
-		r = sd_bus_add_object_vtable(bus->sd, NULL, HVMD_PATH, HVMD_IFACE_MANAGER, manager_vtable, bus);
+		r = sd_bus_add_object_vtable(
+			bus->sd, NULL, HVMD_PATH, HVMD_IFACE_MANAGER, manager_vtable, bus);
 	if (r >= 0)
-		r = sd_bus_add_fallback_vtable(bus->sd, NULL, HVMD_VM_PREFIX, HVMD_IFACE_VM, vm_vtable, find_vm, bus);
+		r = sd_bus_add_fallback_vtable(
+			bus->sd, NULL, HVMD_VM_PREFIX, HVMD_IFACE_VM, vm_vtable, find_vm, bus);
 	if (r >= 0)
-		r = sd_bus_add_fallback_vtable(bus->sd, NULL, HVMD_VM_PREFIX, HVMD_IFACE_PARTITION, partition_vtable,
-			find_partition, bus);
+		r = sd_bus_add_fallback_vtable(bus->sd, NULL, HVMD_VM_PREFIX, HVMD_IFACE_PARTITION,
+			partition_vtable, find_partition, bus);
 	if (r >= 0)
-		r = sd_bus_add_fallback_vtable(bus->sd, NULL, HVMD_VM_PREFIX, HVMD_IFACE_HRT, hrt_vtable, find_hrt, bus);
+		r = sd_bus_add_fallback_vtable(
+			bus->sd, NULL, HVMD_VM_PREFIX, HVMD_IFACE_HRT, hrt_vtable, find_hrt, bus);
 	if (r >= 0)
 		r = sd_bus_add_node_enumerator(bus->sd, NULL, HVMD_VM_PREFIX, enumerate_vms, bus);
 	return r;
@@ -84,10 +87,13 @@ static int connect_bus(struct bus *bus, const char *address, struct error *e)
 		return error_set(e, -EIO, "exporting the objects: %s", strerror(-r));
 	r = sd_bus_request_name(bus->sd, HVMD_BUS_NAME, 0);
 	if (r == -EEXIST || r == -EALREADY)
-		return error_set(e, -EIO, "the name " HVMD_BUS_NAME " is taken: another hvmd serves this bus");
+		return error_set(
+			e, -EIO, "the name " HVMD_BUS_NAME " is taken: another hvmd serves this bus");
 	if (r < 0)
 		return error_set(e, -EIO, "taking the name " HVMD_BUS_NAME ": %s%s", strerror(-r),
-			r == -EACCES || r == -EPERM ? "; the bus policy org.hvmd1.conf is not installed or not for this user" : "");
+			r == -EACCES || r == -EPERM
+				? "; the bus policy org.hvmd1.conf is not installed or not for this user"
+				: "");
 	return 0;
 }
 
@@ -110,7 +116,8 @@ static inline void bus_cleanup(struct bus **bus)
 	bus_free(*bus);
 }
 
-int bus_new(struct event_base *base, const char *address, struct registry *registry, struct bus **ret, struct error *e)
+int bus_new(struct event_base *base, const char *address, struct registry *registry, struct bus **ret,
+	struct error *e)
 {
 	_cleanup_(bus_cleanup) struct bus *bus = calloc(1, sizeof(*bus));
 	int r;

@@ -16,7 +16,8 @@ struct registry;
  * name. base and registry are borrowed and outlive the bus. -EIO with a sentence
  * when there is no such bus or the name is taken.
  */
-int bus_new(struct event_base *base, const char *address, struct registry *registry, struct bus **ret, struct error *e);
+int bus_new(struct event_base *base, const char *address, struct registry *registry, struct bus **ret,
+	struct error *e);
 
 /* Says goodbye and closes. Takes NULL; returns NULL. */
 struct bus *bus_free(struct bus *bus);

@@ -76,7 +76,8 @@ int reset_scope(sd_bus_message *call, struct vm *vm, enum link_scope scope, sd_b
 /* A range is fine when it is all the cores of the VM or of one partition. */
 static int range_scope(const struct vm *vm, uint32_t first, uint32_t n, enum link_scope *ret, struct error *e)
 {
-	static const enum link_scope scopes[] = {[PARTITION_ROS] = LINK_SCOPE_ROS, [PARTITION_HRT] = LINK_SCOPE_HRT};
+	static const enum link_scope scopes[] = {
+		[PARTITION_ROS] = LINK_SCOPE_ROS, [PARTITION_HRT] = LINK_SCOPE_HRT};
 
 	static_assert(ARRAY_SIZE(scopes) == N_PARTITION_ROLES, "a partition has no scope");
 	for (int i = 0; i < N_PARTITION_ROLES; i++) {
@@ -94,12 +95,13 @@ static int range_scope(const struct vm *vm, uint32_t first, uint32_t n, enum lin
 		*ret = LINK_SCOPE_ALL;
 		return 0;
 	}
-	return error_set(e, -EOPNOTSUPP, "VM %s: %u cores from core %u on are not all the cores of a partition; only whole partitions can be reset",
+	return error_set(e, -EOPNOTSUPP,
+		"VM %s: %u cores from core %u on are not all the cores of a partition; only whole partitions can be reset",
 		vm->stored->name, n, first);
 }
 
-static int parse_scope(const struct vm *vm, const char *word, uint32_t first, uint32_t n, enum link_scope *ret,
-	struct error *e)
+static int parse_scope(const struct vm *vm, const char *word, uint32_t first, uint32_t n,
+	enum link_scope *ret, struct error *e)
 {
 	if (strcmp(word, "all") == 0)
 		*ret = LINK_SCOPE_ALL;
@@ -110,7 +112,8 @@ static int parse_scope(const struct vm *vm, const char *word, uint32_t first, ui
 	else if (strcmp(word, "range") == 0)
 		return range_scope(vm, first, n, ret, e);
 	else
-		return error_set(e, -EINVAL, "scope \"%.32s\" is not known; known are all, ros, hrt and range", word);
+		return error_set(
+			e, -EINVAL, "scope \"%.32s\" is not known; known are all, ros, hrt and range", word);
 	return 0;
 }
 

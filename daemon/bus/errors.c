@@ -38,7 +38,7 @@ int bus_check_flags(uint64_t flags, uint64_t known, sd_bus_error *ret_error)
 
 	if (!(flags & ~known))
 		return 0;
-	error_set(&e, -EINVAL, "flags 0x%llx are not known; known are 0x%llx", (unsigned long long)(flags & ~known),
-		(unsigned long long)known);
+	error_set(&e, -EINVAL, "flags 0x%llx are not known; known are 0x%llx",
+		(unsigned long long)(flags & ~known), (unsigned long long)known);
 	return bus_fail(ret_error, -EINVAL, &e);
 }

@@ -46,8 +46,8 @@ static int reply_faults(const struct diagnostics *diagnostics, sd_bus_error *err
 	for (size_t i = 0; i < diagnostics->n; i++) {
 		const struct diagnostic *d = &diagnostics->items[i];
 
-		buffer_printf(&b, "%s%u: %s: %s: %s", i ? "\n" : "", d->line, d->path, severity_to_string(d->severity),
-			d->message);
+		buffer_printf(&b, "%s%u: %s: %s: %s", i ? "\n" : "", d->line, d->path,
+			severity_to_string(d->severity), d->message);
 	}
 	text = buffer_take_string(&b);
 	if (!text)
@@ -69,7 +69,8 @@ static int read_file(sd_bus_message *m, struct registry_file files[], size_t *n,
 		return r;
 	for (size_t i = 0; i < *n; i++)
 		if (strcmp(files[i].id, files[*n].id) == 0) {
-			error_set(&e, -EINVAL, "file \"%.*s\" was passed twice", SPEC_FILE_ID_MAX, files[i].id);
+			error_set(
+				&e, -EINVAL, "file \"%.*s\" was passed twice", SPEC_FILE_ID_MAX, files[i].id);
 			return bus_fail(error, -EINVAL, &e);
 		}
 	++*n;
@@ -131,7 +132,8 @@ static int method_undefine(sd_bus_message *m, void *userdata, sd_bus_error *erro
 }
 
 /* The numbers of severities are part of the interface. */
-static_assert(SEVERITY_ERROR == 0 && SEVERITY_WARNING == 1 && SEVERITY_NOTICE == 2, "org.hvmd1(5) says otherwise");
+static_assert(
+	SEVERITY_ERROR == 0 && SEVERITY_WARNING == 1 && SEVERITY_NOTICE == 2, "org.hvmd1(5) says otherwise");
 
 static int append_diagnostics(sd_bus_message *reply, const struct diagnostics *diagnostics)
 {
@@ -141,7 +143,8 @@ static int append_diagnostics(sd_bus_message *reply, const struct diagnostics *d
 	for (size_t i = 0; r >= 0 && i < diagnostics->n; i++) {
 		const struct diagnostic *d = &diagnostics->items[i];
 
-		r = sd_bus_message_append(reply, "(usus)", (uint32_t)d->line, d->path, (uint32_t)d->severity, d->message);
+		r = sd_bus_message_append(
+			reply, "(usus)", (uint32_t)d->line, d->path, (uint32_t)d->severity, d->message);
 	}
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
@@ -229,7 +232,8 @@ static int append_listed(sd_bus_message *reply, const struct vm *vm)
 	if (r >= 0)
 		r = sd_bus_message_append_array(reply, 'y', vm->stored->uuid, SPEC_UUID_SIZE);
 	if (r >= 0)
-		r = sd_bus_message_append(reply, "suo", vm_state_to_string(vm->life.state), (uint32_t)vm_leader(vm), path);
+		r = sd_bus_message_append(
+			reply, "suo", vm_state_to_string(vm->life.state), (uint32_t)vm_leader(vm), path);
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -411,23 +415,31 @@ GETTER(get_definition_path)
 const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD_WITH_NAMES("DefineVM", "sa{sh}t",
-		SD_BUS_PARAM(definition) SD_BUS_PARAM(files) SD_BUS_PARAM(flags), "o", SD_BUS_PARAM(vm), method_define, 0),
-	SD_BUS_METHOD_WITH_NAMES("UndefineVM", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), NULL, , method_undefine, 0),
-	SD_BUS_METHOD_WITH_NAMES("ValidateDefinition", "st", SD_BUS_PARAM(definition) SD_BUS_PARAM(flags), "a(usus)",
-		SD_BUS_PARAM(diagnostics), method_validate, READ),
+		SD_BUS_PARAM(definition) SD_BUS_PARAM(files) SD_BUS_PARAM(flags), "o", SD_BUS_PARAM(vm),
+		method_define, 0),
+	SD_BUS_METHOD_WITH_NAMES(
+		"UndefineVM", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), NULL, , method_undefine, 0),
+	SD_BUS_METHOD_WITH_NAMES("ValidateDefinition", "st", SD_BUS_PARAM(definition) SD_BUS_PARAM(flags),
+		"a(usus)", SD_BUS_PARAM(diagnostics), method_validate, READ),
 	SD_BUS_METHOD_WITH_NAMES("GetVM", "s", SD_BUS_PARAM(name), "o", SD_BUS_PARAM(vm), method_get, READ),
-	SD_BUS_METHOD_WITH_NAMES("GetVMByUUID", "ay", SD_BUS_PARAM(uuid), "o", SD_BUS_PARAM(vm), method_get_by_uuid, READ),
-	SD_BUS_METHOD_WITH_NAMES("GetVMByPID", "u", SD_BUS_PARAM(pid), "o", SD_BUS_PARAM(vm), method_get_by_pid, READ),
+	SD_BUS_METHOD_WITH_NAMES(
+		"GetVMByUUID", "ay", SD_BUS_PARAM(uuid), "o", SD_BUS_PARAM(vm), method_get_by_uuid, READ),
+	SD_BUS_METHOD_WITH_NAMES(
+		"GetVMByPID", "u", SD_BUS_PARAM(pid), "o", SD_BUS_PARAM(vm), method_get_by_pid, READ),
 	SD_BUS_METHOD_WITH_NAMES("ListVMs", NULL, , "a(saysuo)", SD_BUS_PARAM(vms), method_list, READ),
-	SD_BUS_METHOD_WITH_NAMES("StartVM", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), NULL, , method_start, 0),
+	SD_BUS_METHOD_WITH_NAMES(
+		"StartVM", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), NULL, , method_start, 0),
 	SD_BUS_METHOD_WITH_NAMES("ShutdownVM", "stt",
-		SD_BUS_PARAM(name) SD_BUS_PARAM(timeout_usec) SD_BUS_PARAM(flags), NULL, , method_shutdown, 0),
+		SD_BUS_PARAM(name) SD_BUS_PARAM(timeout_usec) SD_BUS_PARAM(flags), NULL, , method_shutdown,
+		0),
 	SD_BUS_METHOD_WITH_NAMES("TerminateVM", "s", SD_BUS_PARAM(name), NULL, , method_terminate, 0),
 	SD_BUS_METHOD_WITH_NAMES("ResetVM", "ssuu",
-		SD_BUS_PARAM(name) SD_BUS_PARAM(scope) SD_BUS_PARAM(first_vcpu) SD_BUS_PARAM(n_vcpus), NULL, , method_reset, 0),
+		SD_BUS_PARAM(name) SD_BUS_PARAM(scope) SD_BUS_PARAM(first_vcpu) SD_BUS_PARAM(n_vcpus), NULL, ,
+		method_reset, 0),
 	SD_BUS_METHOD_WITH_NAMES("GetTelemetry", "ast", SD_BUS_PARAM(groups) SD_BUS_PARAM(flags), "a(oa{sv})",
 		SD_BUS_PARAM(telemetry), method_telemetry, READ),
-	SD_BUS_METHOD_WITH_NAMES("GetCapabilities", NULL, , "a{sv}", SD_BUS_PARAM(capabilities), method_capabilities, READ),
+	SD_BUS_METHOD_WITH_NAMES(
+		"GetCapabilities", NULL, , "a{sv}", SD_BUS_PARAM(capabilities), method_capabilities, READ),
 	SD_BUS_SIGNAL_WITH_NAMES("VMNew", "so", SD_BUS_PARAM(name) SD_BUS_PARAM(vm), 0),
 	SD_BUS_SIGNAL_WITH_NAMES("VMRemoved", "so", SD_BUS_PARAM(name) SD_BUS_PARAM(vm), 0),
 	SD_BUS_PROPERTY("Version", "s", get_version, 0, CONST),

@@ -13,23 +13,26 @@
 /* Names of properties, for sd_bus_emit_properties_changed_strv(). */
 static const char *const state_properties[] = {"State", "StateReason", "StateDetails", "StateChangeTimestamp",
 	"StateChangeTimestampMonotonic", "Leader", "ExitReason", NULL};
-static const char *const definition_properties[] = {"UUID", "DefinitionChanged", "VCPUs", "MemoryBytes", "BootProtocol",
-	"Partitions", "Consoles", NULL};
+static const char *const definition_properties[] = {
+	"UUID", "DefinitionChanged", "VCPUs", "MemoryBytes", "BootProtocol", "Partitions", "Consoles", NULL};
 static const char *const reset_properties[] = {"NResets", NULL};
 static const char *const partition_properties[] = {"State", "StateReason", "StateDetails", "NResets", NULL};
-static const char *const extent_properties[] = {"FirstVCPU", "NVCPUs", "MemoryStart", "MemoryBytes", "VisibleMemoryBytes",
-	"Image", NULL};
-static const char *const hrt_properties[] = {"Flags", "GVAOffset", "GVAEntry", "CommPage", "InterruptVector", NULL};
+static const char *const extent_properties[] = {
+	"FirstVCPU", "NVCPUs", "MemoryStart", "MemoryBytes", "VisibleMemoryBytes", "Image", NULL};
+static const char *const hrt_properties[] = {
+	"Flags", "GVAOffset", "GVAEntry", "CommPage", "InterruptVector", NULL};
 static const char *const entry_properties[] = {"EntryAddress", NULL};
 static const char *const kvm_properties[] = {"KVMAvailable", "KVMAPIVersion", "MaxVCPUs", NULL};
 
-static void tell_properties(struct bus *bus, const char *path, const char *interface, const char *const *names)
+static void tell_properties(
+	struct bus *bus, const char *path, const char *interface, const char *const *names)
 {
 	if (path)
 		sd_bus_emit_properties_changed_strv(bus->sd, path, interface, (char **)names);
 }
 
-static void tell_partition(struct bus *bus, struct vm_partition *p, const char *interface, const char *const *names)
+static void tell_partition(
+	struct bus *bus, struct vm_partition *p, const char *interface, const char *const *names)
 {
 	_cleanup_free_ char *path = NULL;
 
@@ -117,7 +120,8 @@ static void send(sd_bus_message *signal, int r)
 }
 
 /* The a{sv} of both signals below; vcpu and address are there where a core is to blame. */
-static int append_details(sd_bus_message *signal, const char *role, int32_t vcpu, uint64_t address, const char *message)
+static int append_details(
+	sd_bus_message *signal, const char *role, int32_t vcpu, uint64_t address, const char *message)
 {
 	int r;
 
@@ -127,7 +131,8 @@ static int append_details(sd_bus_message *signal, const char *role, int32_t vcpu
 	if (r >= 0 && role)
 		r = sd_bus_message_append(signal, "{sv}", "partition", "s", role);
 	if (r >= 0 && vcpu >= 0)
-		r = sd_bus_message_append(signal, "{sv}{sv}", "vcpu", "u", (uint32_t)vcpu, "address", "t", address);
+		r = sd_bus_message_append(
+			signal, "{sv}{sv}", "vcpu", "u", (uint32_t)vcpu, "address", "t", address);
 	return r < 0 ? r : sd_bus_message_close_container(signal);
 }
 
@@ -142,15 +147,16 @@ static sd_bus_message *vm_signal(struct bus *bus, const struct vm *vm, const cha
 	return signal;
 }
 
-static void on_state_changed(void *userdata, struct vm *vm, enum vm_state before, int32_t vcpu, uint64_t address)
+static void on_state_changed(
+	void *userdata, struct vm *vm, enum vm_state before, int32_t vcpu, uint64_t address)
 {
 	sd_bus_message *signal = vm_signal(userdata, vm, "StateChanged");
 	int r;
 
 	if (!signal)
 		return;
-	r = sd_bus_message_append(signal, "sss", vm_state_to_string(before), vm_state_to_string(vm->life.state),
-		vm_reason_to_string(vm->life.reason));
+	r = sd_bus_message_append(signal, "sss", vm_state_to_string(before),
+		vm_state_to_string(vm->life.state), vm_reason_to_string(vm->life.reason));
 	if (r >= 0)
 		r = append_details(signal, NULL, vcpu, address, vm->life.details.text);
 	send(signal, r);
@@ -165,10 +171,12 @@ static void on_guest_crashed(void *userdata, struct vm *vm, const struct monitor
 		return;
 	/* a crash that is no core's fault names the partition's first */
 	r = sd_bus_message_append(signal, "us",
-		news->vcpu >= 0 ? (uint32_t)news->vcpu : vm_partition_extent(&vm->partitions[news->role]).first_vcpu,
+		news->vcpu >= 0 ? (uint32_t)news->vcpu
+				: vm_partition_extent(&vm->partitions[news->role]).first_vcpu,
 		vm_reason_to_string(news->reason));
 	if (r >= 0)
-		r = append_details(signal, partition_role_to_string(news->role), news->vcpu, news->address, news->details);
+		r = append_details(signal, partition_role_to_string(news->role), news->vcpu, news->address,
+			news->details);
 	send(signal, r);
 }
 
@@ -185,7 +193,8 @@ static const char *scope_word(enum link_scope scope)
 	return "unknown";
 }
 
-static void on_reset_done(void *userdata, struct vm *vm, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus)
+static void on_reset_done(
+	void *userdata, struct vm *vm, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus)
 {
 	sd_bus_message *signal = vm_signal(userdata, vm, "ResetDone");
 

@@ -24,12 +24,15 @@ struct bus {
 };
 
 /* The head of a property's getter, sd_bus_property_get_t. */
-#define GETTER(name)                                                                                           \
-	static int name(sd_bus *sd, const char *path, const char *interface, const char *property,             \
+#define GETTER(name)                                                                               \
+	static int name(sd_bus *sd, const char *path, const char *interface, const char *property, \
 		sd_bus_message *reply, void *userdata, sd_bus_error *error)
 #define GETTER_UNUSED (void)sd, (void)path, (void)interface, (void)property, (void)userdata, (void)error
 
-/* Methods that change nothing are for everybody; sd-bus keeps the others for hvmd's own user and CAP_SYS_ADMIN. */
+/*
+ * Methods that change nothing are for everybody; sd-bus keeps the others for hvmd's own user and
+ * CAP_SYS_ADMIN.
+ */
 #define READ  SD_BUS_VTABLE_UNPRIVILEGED
 #define EMITS SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define CONST SD_BUS_VTABLE_PROPERTY_CONST
@@ -58,7 +61,8 @@ char *vm_path(const struct vm *vm);
 char *partition_path(const struct vm_partition *partition);
 
 /* The VM or partition of a path, for sd-bus: 1 and *ret_found, or 0. userdata is the bus. */
-int find_vm(sd_bus *sd, const char *path, const char *interface, void *userdata, void **ret_found, sd_bus_error *error);
+int find_vm(sd_bus *sd, const char *path, const char *interface, void *userdata, void **ret_found,
+	sd_bus_error *error);
 int find_partition(sd_bus *sd, const char *path, const char *interface, void *userdata, void **ret_found,
 	sd_bus_error *error);
 int find_hrt(sd_bus *sd, const char *path, const char *interface, void *userdata, void **ret_found,
@@ -78,7 +82,8 @@ int call_start(sd_bus_message *call, struct vm *vm, sd_bus_error *error);     /*
 int call_shutdown(sd_bus_message *call, struct vm *vm, sd_bus_error *error);  /* tt */
 int call_terminate(sd_bus_message *call, struct vm *vm, sd_bus_error *error); /* nothing */
 int call_reset(sd_bus_message *call, struct vm *vm, sd_bus_error *error);     /* suu */
-int call_undefine(sd_bus_message *call, struct registry *registry, struct vm *vm, sd_bus_error *error); /* t */
+int call_undefine(
+	sd_bus_message *call, struct registry *registry, struct vm *vm, sd_bus_error *error); /* t */
 int reset_scope(sd_bus_message *call, struct vm *vm, enum link_scope scope, sd_bus_error *error);
 
 /* telemetry.c */

@@ -113,7 +113,8 @@ GETTER(get_image)
 	const struct vm_spec *spec = vm_spec_in_force(p->vm);
 
 	GETTER_UNUSED;
-	return sd_bus_message_append(reply, "s", p->role == PARTITION_HRT ? spec->files[spec->hrt_file].id : "");
+	return sd_bus_message_append(
+		reply, "s", p->role == PARTITION_HRT ? spec->files[spec->hrt_file].id : "");
 }
 
 GETTER(get_n_resets)

@@ -25,7 +25,8 @@ char *partition_path(const struct vm_partition *partition)
 		: path;
 }
 
-int find_vm(sd_bus *sd, const char *path, const char *interface, void *userdata, void **ret_found, sd_bus_error *error)
+int find_vm(sd_bus *sd, const char *path, const char *interface, void *userdata, void **ret_found,
+	sd_bus_error *error)
 {
 	_cleanup_free_ char *name = NULL;
 	struct bus *bus = userdata;
@@ -53,7 +54,8 @@ int find_partition(sd_bus *sd, const char *path, const char *interface, void *us
 		return r;
 	vm = registry_find(bus->registry, name, NULL);
 	for (int i = 0; vm && i < N_PARTITION_ROLES; i++)
-		if (vm->partitions[i].present && strcmp(role, partition_role_to_string((enum partition_role)i)) == 0) {
+		if (vm->partitions[i].present &&
+			strcmp(role, partition_role_to_string((enum partition_role)i)) == 0) {
 			*ret_found = &vm->partitions[i];
 			return 1;
 		}

@@ -37,7 +37,8 @@ static int read_groups(sd_bus_message *call, char ***ret_groups, sd_bus_error *e
 		r = bus_check_flags(flags, 0, error);
 	for (size_t i = 0; r >= 0 && groups && groups[i]; i++)
 		if (!telemetry_group_known(groups[i])) {
-			error_set(&e, -EINVAL, "telemetry group \"%.32s\" is not known; known are vm, partition, vcpu and kvm",
+			error_set(&e, -EINVAL,
+				"telemetry group \"%.32s\" is not known; known are vm, partition, vcpu and kvm",
 				groups[i]);
 			r = bus_fail(error, -EINVAL, &e);
 		}
@@ -72,7 +73,8 @@ static bool is_about(const char *key, const struct vm_partition *only)
 		extent = vm_partition_extent(only);
 		return core >= extent.first_vcpu && core - extent.first_vcpu < extent.n_vcpus;
 	}
-	return sscanf(key, "%*[a-z].%7[a-z].", word) == 1 && strcmp(word, partition_role_to_string(only->role)) == 0;
+	return sscanf(key, "%*[a-z].%7[a-z].", word) == 1 &&
+		strcmp(word, partition_role_to_string(only->role)) == 0;
 }
 
 static int append_telemetry(sd_bus_message *reply, const struct telemetry *t, char *const *groups,
@@ -127,7 +129,8 @@ static void one_done(void *userdata, int error, const struct error *e, const str
 	if (error == 0)
 		error = answer_one(request->call, t, request->groups, request->only);
 	if (error < 0)
-		(void)sd_bus_reply_method_errorf(request->call, bus_error_name(error), "%s", error_text(e, error));
+		(void)sd_bus_reply_method_errorf(
+			request->call, bus_error_name(error), "%s", error_text(e, error));
 }
 
 static int answer_own(sd_bus_message *call, struct vm *vm, char *const *groups,

@@ -239,7 +239,8 @@ GETTER(get_exit_reason)
 	struct vm *vm = userdata;
 
 	GETTER_UNUSED;
-	return sd_bus_message_append(reply, "s", vm->has_exit_reason ? vm_reason_to_string(vm->exit_reason) : "");
+	return sd_bus_message_append(
+		reply, "s", vm->has_exit_reason ? vm_reason_to_string(vm->exit_reason) : "");
 }
 
 GETTER(get_n_resets)
@@ -253,7 +254,8 @@ GETTER(get_n_resets)
 const sd_bus_vtable vm_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD_WITH_NAMES("Start", "t", SD_BUS_PARAM(flags), NULL, , method_start, 0),
-	SD_BUS_METHOD_WITH_NAMES("Shutdown", "tt", SD_BUS_PARAM(timeout_usec) SD_BUS_PARAM(flags), NULL, , method_shutdown, 0),
+	SD_BUS_METHOD_WITH_NAMES(
+		"Shutdown", "tt", SD_BUS_PARAM(timeout_usec) SD_BUS_PARAM(flags), NULL, , method_shutdown, 0),
 	SD_BUS_METHOD("Terminate", NULL, NULL, method_terminate, 0),
 	SD_BUS_METHOD_WITH_NAMES("Reset", "suu",
 		SD_BUS_PARAM(scope) SD_BUS_PARAM(first_vcpu) SD_BUS_PARAM(n_vcpus), NULL, , method_reset, 0),
@@ -267,11 +269,12 @@ const sd_bus_vtable vm_vtable[] = {
 	SD_BUS_METHOD_WITH_NAMES("OpenConsoleLog", "st", SD_BUS_PARAM(console) SD_BUS_PARAM(flags), "h",
 		SD_BUS_PARAM(fd), method_open_console_log, 0),
 	SD_BUS_SIGNAL_WITH_NAMES("StateChanged", "sssa{sv}",
-		SD_BUS_PARAM(old_state) SD_BUS_PARAM(new_state) SD_BUS_PARAM(reason) SD_BUS_PARAM(details), 0),
-	SD_BUS_SIGNAL_WITH_NAMES("GuestCrashed", "usa{sv}",
-		SD_BUS_PARAM(vcpu) SD_BUS_PARAM(reason) SD_BUS_PARAM(details), 0),
-	SD_BUS_SIGNAL_WITH_NAMES("ResetDone", "suu",
-		SD_BUS_PARAM(scope) SD_BUS_PARAM(first_vcpu) SD_BUS_PARAM(n_vcpus), 0),
+		SD_BUS_PARAM(old_state) SD_BUS_PARAM(new_state) SD_BUS_PARAM(reason) SD_BUS_PARAM(details),
+		0),
+	SD_BUS_SIGNAL_WITH_NAMES(
+		"GuestCrashed", "usa{sv}", SD_BUS_PARAM(vcpu) SD_BUS_PARAM(reason) SD_BUS_PARAM(details), 0),
+	SD_BUS_SIGNAL_WITH_NAMES(
+		"ResetDone", "suu", SD_BUS_PARAM(scope) SD_BUS_PARAM(first_vcpu) SD_BUS_PARAM(n_vcpus), 0),
 	SD_BUS_PROPERTY("Name", "s", get_name, 0, CONST),
 	SD_BUS_PROPERTY("UUID", "ay", get_uuid, 0, EMITS),
 	SD_BUS_PROPERTY("State", "s", get_state, 0, EMITS),

@@ -31,18 +31,23 @@ void host_kvm_explain(const char *path, gid_t group, int error, struct error *re
 	case -EACCES:
 	case -EPERM:
 		group_name(group, name, sizeof(name));
-		error_set(ret, error, "%s may not be opened by user %u: it belongs to group %s; make the user a member of it",
+		error_set(ret, error,
+			"%s may not be opened by user %u: it belongs to group %s; make the user a member of it",
 			path, (unsigned)geteuid(), name);
 		return;
 	case -ENOENT:
-		error_set(ret, error, "%s does not exist: the kernel module kvm_intel or kvm_amd is not loaded", path);
+		error_set(ret, error,
+			"%s does not exist: the kernel module kvm_intel or kvm_amd is not loaded", path);
 		return;
 	case -ENODEV:
 	case -ENXIO:
-		error_set(ret, error, "%s has no driver: the processor has no VMX or SVM, or the firmware disables it", path);
+		error_set(ret, error,
+			"%s has no driver: the processor has no VMX or SVM, or the firmware disables it",
+			path);
 		return;
 	case -EBUSY:
-		error_set(ret, error, "%s is busy: another hypervisor uses the processor's virtualization", path);
+		error_set(ret, error, "%s is busy: another hypervisor uses the processor's virtualization",
+			path);
 		return;
 	default:
 		error_set_errno(ret, error, "%s does not open", path);
@@ -87,5 +92,6 @@ void host_probe(const char *path, struct host *ret)
 
 bool host_equal(const struct host *a, const struct host *b)
 {
-	return a->available == b->available && a->api_version == b->api_version && a->max_vcpus == b->max_vcpus;
+	return a->available == b->available && a->api_version == b->api_version &&
+		a->max_vcpus == b->max_vcpus;
 }

@@ -168,8 +168,12 @@ static const char *take_state(struct monitor *m, struct cursor *c)
 		return "a partition's state has another length";
 	if (role >= N_PARTITION_ROLES || state >= N_PARTITION_STATES || reason >= N_REASONS || vcpu < -1)
 		return "a partition's state has a value that does not exist";
-	news = (struct monitor_news){
-		.role = role, .state = state, .reason = reason, .vcpu = vcpu, .address = address, .details = details};
+	news = (struct monitor_news){.role = role,
+		.state = state,
+		.reason = reason,
+		.vcpu = vcpu,
+		.address = address,
+		.details = details};
 	m->hooks->partition(m->userdata, &news);
 	return NULL;
 }
@@ -325,7 +329,8 @@ static void reap(struct monitor *m, struct error *how)
 	else if (info.si_code == CLD_EXITED)
 		error_set(how, -ECANCELED, "exited with status %d", info.si_status);
 	else
-		error_set(how, -ECANCELED, "was killed by signal %d (%s)", info.si_status, strsignal(info.si_status));
+		error_set(how, -ECANCELED, "was killed by signal %d (%s)", info.si_status,
+			strsignal(info.si_status));
 }
 
 /* What it said before it died is still in the socket, and counts. */
@@ -362,7 +367,8 @@ static void on_request_timeout(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd, (void)what;
 	error_set(&e, -ETIMEDOUT, "the monitor (PID %d) has not answered a request for %s within %llu s",
-		(int)q->monitor->pid, request_name(q->type), (unsigned long long)(request_usec(q->type) / SEC_USEC));
+		(int)q->monitor->pid, request_name(q->type),
+		(unsigned long long)(request_usec(q->type) / SEC_USEC));
 	request_answer(q, -ETIMEDOUT, &e, NULL);
 }
 
@@ -386,7 +392,8 @@ static int spawn(const char *path, int link, pid_t *ret)
 	r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(&actions, link, LINK_FD);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+	posix_spawnattr_setflags(
+		&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setpgroup(&attr, 0);
@@ -438,8 +445,8 @@ static int watch(struct monitor *m, struct error *e)
 
 DEFINE_CLEANUP(struct monitor *, monitor_free);
 
-int monitor_spawn(struct event_base *base, const char *path, const struct monitor_hooks *hooks, void *userdata,
-	struct monitor **ret, struct error *e)
+int monitor_spawn(struct event_base *base, const char *path, const struct monitor_hooks *hooks,
+	void *userdata, struct monitor **ret, struct error *e)
 {
 	_cleanup_(monitor_freep) struct monitor *m = malloc(sizeof(*m));
 	int r;
@@ -484,7 +491,8 @@ pid_t monitor_pid(const struct monitor *m)
 	return m->pid;
 }
 
-static struct request *request_new(struct monitor *m, enum link_type type, monitor_reply_fn fn, void *userdata)
+static struct request *request_new(
+	struct monitor *m, enum link_type type, monitor_reply_fn fn, void *userdata)
 {
 	struct request *q = malloc(sizeof(*q));
 
@@ -502,8 +510,8 @@ static struct request *request_new(struct monitor *m, enum link_type type, monit
 	return q;
 }
 
-static int send_request(struct monitor *m, struct request *q, const void *payload, size_t size, const int *fds,
-	size_t n_fds, struct error *e)
+static int send_request(struct monitor *m, struct request *q, const void *payload, size_t size,
+	const int *fds, size_t n_fds, struct error *e)
 {
 	struct buffer b = link_message_begin((uint16_t)q->type, q->serial);
 	int r;
@@ -514,7 +522,8 @@ static int send_request(struct monitor *m, struct request *q, const void *payloa
 	if (r == -EAGAIN)
 		return error_set(e, -EBUSY, "the monitor (PID %d) does not read its requests", (int)m->pid);
 	if (r < 0)
-		return error_set(e, -ECANCELED, "asking the monitor for %s: %s", request_name(q->type), strerror(-r));
+		return error_set(
+			e, -ECANCELED, "asking the monitor for %s: %s", request_name(q->type), strerror(-r));
 	return 0;
 }
 
@@ -525,7 +534,8 @@ int monitor_ask(struct monitor *m, enum link_type type, const void *payload, siz
 	int r;
 
 	if (m->n_requests >= OPEN_REQUESTS_MAX)
-		return error_set(e, -EBUSY, "the monitor (PID %d) has %u unanswered requests", (int)m->pid, m->n_requests);
+		return error_set(e, -EBUSY, "the monitor (PID %d) has %u unanswered requests", (int)m->pid,
+			m->n_requests);
 	q = request_new(m, type, fn, userdata);
 	if (!q)
 		return error_set_errno(e, -ENOMEM, "asking the monitor for %s", request_name(type));

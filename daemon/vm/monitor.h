@@ -47,7 +47,10 @@ struct monitor_hooks {
 	void (*partition)(void *userdata, const struct monitor_news *news);
 	void (*hrt)(void *userdata, const struct monitor_hrt *hrt);
 	void (*reset_done)(void *userdata, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus);
-	/* The process is gone and reaped. `how` is a sentence without its beginning: "was killed by signal 9 (Killed)". */
+	/*
+	 * The process is gone and reaped. `how` is a sentence without its beginning: "was killed by signal 9
+	 * (Killed)".
+	 */
 	void (*gone)(void *userdata, const char *how);
 };
 
@@ -59,8 +62,8 @@ struct monitor_hooks {
 typedef bool (*monitor_reply_fn)(void *userdata, int error, const struct error *e, struct cursor *body);
 
 /* Spawns the program at `path`. hooks are borrowed for the monitor's life. */
-int monitor_spawn(struct event_base *base, const char *path, const struct monitor_hooks *hooks, void *userdata,
-	struct monitor **ret, struct error *e);
+int monitor_spawn(struct event_base *base, const char *path, const struct monitor_hooks *hooks,
+	void *userdata, struct monitor **ret, struct error *e);
 
 /* Kills and reaps what still runs. Takes NULL; returns NULL. */
 struct monitor *monitor_free(struct monitor *m);
@@ -75,7 +78,7 @@ pid_t monitor_pid(const struct monitor *m);
 int monitor_ask(struct monitor *m, enum link_type type, const void *payload, size_t size, const int *fds,
 	size_t n_fds, monitor_reply_fn fn, void *userdata, struct error *e);
 
-/* Asks it to go and kills it when it is not gone after `timeout_usec`. Once more with a shorter time is fine. */
+/* Asks it to go and kills it when it is not gone after `timeout_usec`. Once more, sooner, is fine. */
 void monitor_stop(struct monitor *m, uint64_t timeout_usec);
 
 /* Kills it now. */

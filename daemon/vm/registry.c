@@ -60,7 +60,8 @@ static struct vm *lookup_uuid(const struct registry *registry, const uint8_t uui
 	return NULL;
 }
 
-struct vm *registry_find_uuid(const struct registry *registry, const uint8_t uuid[SPEC_UUID_SIZE], struct error *e)
+struct vm *registry_find_uuid(
+	const struct registry *registry, const uint8_t uuid[SPEC_UUID_SIZE], struct error *e)
 {
 	struct vm *vm = lookup_uuid(registry, uuid);
 
@@ -109,7 +110,8 @@ static bool image_used(const void *userdata, const uint8_t digest[IMAGE_DIGEST_S
 		const struct vm_spec *spec = registry->vms[i]->stored;
 
 		for (size_t k = 0; k < spec->n_files; k++)
-			if (spec->files[k].stored && memcmp(spec->files[k].sha256, digest, IMAGE_DIGEST_SIZE) == 0)
+			if (spec->files[k].stored &&
+				memcmp(spec->files[k].sha256, digest, IMAGE_DIGEST_SIZE) == 0)
 				return true;
 	}
 	return false;
@@ -124,7 +126,8 @@ static void sweep(struct registry *registry)
 /* Loading */
 
 /* What a definition in the store promises beyond being right. */
-static int check_stored(const struct registry *registry, const struct vm_spec *spec, const char *name, struct error *e)
+static int check_stored(
+	const struct registry *registry, const struct vm_spec *spec, const char *name, struct error *e)
 {
 	const struct vm *other;
 
@@ -137,7 +140,8 @@ static int check_stored(const struct registry *registry, const struct vm_spec *s
 		return error_set(e, -EBADMSG, "its UUID is that of VM %s", other->stored->name);
 	for (size_t i = 0; i < spec->n_files; i++)
 		if (!spec->files[i].stored || !image_exists(registry->store->images, spec->files[i].sha256))
-			return error_set(e, -EBADMSG, "the image of file \"%s\" is not in the store", spec->files[i].id);
+			return error_set(e, -EBADMSG, "the image of file \"%s\" is not in the store",
+				spec->files[i].id);
 	return 0;
 }
 
@@ -151,8 +155,8 @@ static int parse_stored(const char *text, size_t size, struct vm_spec **ret, str
 		return error_set_errno(e, r, "reading it");
 	for (size_t i = 0; r < 0 && i < diagnostics.n; i++)
 		if (diagnostics.items[i].severity == SEVERITY_ERROR)
-			return error_set(e, r, "line %u: %s: %s", diagnostics.items[i].line, diagnostics.items[i].path,
-				diagnostics.items[i].message);
+			return error_set(e, r, "line %u: %s: %s", diagnostics.items[i].line,
+				diagnostics.items[i].path, diagnostics.items[i].message);
 	return r;
 }
 
@@ -215,8 +219,8 @@ static int load(struct registry *registry, struct error *e)
 	return 0;
 }
 
-int registry_new(struct event_base *base, const char *state_dir, const char *monitor_path, const char *kvm_path,
-	struct registry **ret, struct error *e)
+int registry_new(struct event_base *base, const char *state_dir, const char *monitor_path,
+	const char *kvm_path, struct registry **ret, struct error *e)
 {
 	_cleanup_(registry_freep) struct registry *registry = calloc(1, sizeof(*registry));
 	int r;
@@ -226,8 +230,11 @@ int registry_new(struct event_base *base, const char *state_dir, const char *mon
 	r = store_open(state_dir, &registry->store, e);
 	if (r < 0)
 		return r;
-	registry->context = (struct vm_context){
-		.base = base, .store = registry->store, .registry = registry, .monitor_path = monitor_path, .kvm_path = kvm_path};
+	registry->context = (struct vm_context){.base = base,
+		.store = registry->store,
+		.registry = registry,
+		.monitor_path = monitor_path,
+		.kvm_path = kvm_path};
 	host_probe(kvm_path, &registry->context.host);
 	r = load(registry, e);
 	if (r < 0)
@@ -271,12 +278,13 @@ static const struct registry_file *find_file(const struct registry_file *files, 
 	return NULL;
 }
 
-static int check_files(const struct registry *registry, const struct vm_spec *spec, const struct registry_file *files,
-	size_t n_files, struct error *e)
+static int check_files(const struct registry *registry, const struct vm_spec *spec,
+	const struct registry_file *files, size_t n_files, struct error *e)
 {
 	for (size_t i = 0; i < n_files; i++)
 		if (!spec_file_find(spec, files[i].id))
-			return error_set(e, -EINVAL, "file \"%.*s\": a descriptor was passed, but the definition has no such file",
+			return error_set(e, -EINVAL,
+				"file \"%.*s\": a descriptor was passed, but the definition has no such file",
 				SPEC_FILE_ID_MAX, files[i].id);
 	for (size_t i = 0; i < spec->n_files; i++) {
 		const struct spec_file *file = &spec->files[i];
@@ -284,17 +292,19 @@ static int check_files(const struct registry *registry, const struct vm_spec *sp
 		if (find_file(files, n_files, file->id))
 			continue;
 		if (!file->stored)
-			return error_set(e, -EINVAL, "file \"%s\": no descriptor was passed and the definition has no sha256 of a stored image",
+			return error_set(e, -EINVAL,
+				"file \"%s\": no descriptor was passed and the definition has no sha256 of a stored image",
 				file->id);
 		if (!image_exists(registry->store->images, file->sha256))
-			return error_set(e, -EINVAL, "file \"%s\": no descriptor was passed and the image of its sha256 is not in the store",
+			return error_set(e, -EINVAL,
+				"file \"%s\": no descriptor was passed and the image of its sha256 is not in the store",
 				file->id);
 	}
 	return 0;
 }
 
-static int add_images(const struct registry *registry, struct vm_spec *spec, const struct registry_file *files,
-	size_t n_files, struct error *e)
+static int add_images(const struct registry *registry, struct vm_spec *spec,
+	const struct registry_file *files, size_t n_files, struct error *e)
 {
 	for (size_t i = 0; i < n_files; i++) {
 		struct spec_file *file = spec_file_find(spec, files[i].id);
@@ -320,7 +330,8 @@ static int make_uuid(uint8_t ret[SPEC_UUID_SIZE], struct error *e)
 	return 0;
 }
 
-static int settle_uuid(const struct registry *registry, struct vm_spec *spec, const struct vm *present, struct error *e)
+static int settle_uuid(
+	const struct registry *registry, struct vm_spec *spec, const struct vm *present, struct error *e)
 {
 	const struct vm *other;
 	int r;
@@ -335,13 +346,15 @@ static int settle_uuid(const struct registry *registry, struct vm_spec *spec, co
 	spec->has_uuid = true;
 	other = lookup_uuid(registry, spec->uuid);
 	if (other && other != present)
-		return error_set(e, -EADDRINUSE, "VM %s: its UUID is that of VM %s; leave it out or choose another", spec->name,
+		return error_set(e, -EADDRINUSE,
+			"VM %s: its UUID is that of VM %s; leave it out or choose another", spec->name,
 			other->stored->name);
 	return 0;
 }
 
 /* Takes over *spec when it succeeds. */
-static int adopt(struct registry *registry, struct vm_spec **spec, struct vm *present, struct vm **ret, struct error *e)
+static int adopt(struct registry *registry, struct vm_spec **spec, struct vm *present, struct vm **ret,
+	struct error *e)
 {
 	_cleanup_free_ char *text = definition_format(*spec);
 	_cleanup_free_ char *before = present ? definition_format(present->stored) : NULL;
@@ -371,8 +384,9 @@ static int adopt(struct registry *registry, struct vm_spec **spec, struct vm *pr
 	return 0;
 }
 
-int registry_define(struct registry *registry, const char *text, size_t size, const struct registry_file *files,
-	size_t n_files, struct diagnostics *diagnostics, struct vm **ret, struct error *e)
+int registry_define(struct registry *registry, const char *text, size_t size,
+	const struct registry_file *files, size_t n_files, struct diagnostics *diagnostics, struct vm **ret,
+	struct error *e)
 {
 	_cleanup_(vm_spec_freep) struct vm_spec *spec = NULL;
 	struct vm *present;

@@ -27,15 +27,16 @@ struct registry {
 	size_t n_vms;
 	struct store *store; /* owned */
 	struct vm_context context;
-	bool skipped; /* a definition on disk could not be read: what it refers to is not known, and not swept */
+	bool skipped; /* a definition on disk could not be read: what it refers to is not known, and not swept
+		       */
 };
 
 /*
  * Opens the state folder and loads what it has. A definition that is faulty is
  * named in the log and skipped. base, monitor_path and kvm_path are borrowed.
  */
-int registry_new(struct event_base *base, const char *state_dir, const char *monitor_path, const char *kvm_path,
-	struct registry **ret, struct error *e);
+int registry_new(struct event_base *base, const char *state_dir, const char *monitor_path,
+	const char *kvm_path, struct registry **ret, struct error *e);
 
 /* Ends every run at once. Takes NULL; returns NULL. */
 struct registry *registry_free(struct registry *registry);
@@ -49,7 +50,8 @@ const struct host *registry_probe_host(struct registry *registry);
 
 /* Each returns a borrowed VM, or NULL and a sentence for -ENOENT. */
 struct vm *registry_find(const struct registry *registry, const char *name, struct error *e);
-struct vm *registry_find_uuid(const struct registry *registry, const uint8_t uuid[SPEC_UUID_SIZE], struct error *e);
+struct vm *registry_find_uuid(
+	const struct registry *registry, const uint8_t uuid[SPEC_UUID_SIZE], struct error *e);
 struct vm *registry_find_pid(const struct registry *registry, pid_t pid, struct error *e);
 
 /*
@@ -62,10 +64,11 @@ struct vm *registry_find_pid(const struct registry *registry, pid_t pid, struct 
  * -EADDRINUSE its UUID is another VM's
  * -EIO, -ENOMEM
  */
-int registry_define(struct registry *registry, const char *text, size_t size, const struct registry_file *files,
-	size_t n_files, struct diagnostics *diagnostics, struct vm **ret, struct error *e);
+int registry_define(struct registry *registry, const char *text, size_t size,
+	const struct registry_file *files, size_t n_files, struct diagnostics *diagnostics, struct vm **ret,
+	struct error *e);
 
-/* Removes a VM that does not run, and its images where nobody else has them. Frees vm. -EBUSY when it runs. */
+/* Removes a VM that does not run, and the images that only it has. Frees vm. -EBUSY when it runs. */
 int registry_undefine(struct registry *registry, struct vm *vm, struct error *e);
 
 /* Asks every VM that runs to end; the caller watches registry_n_active(). */

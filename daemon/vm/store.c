@@ -122,7 +122,8 @@ static bool add_name(char ***names, size_t *n, const char *file)
 	char **more;
 
 	if (size <= ending || strcmp(file + size - ending, ENDING) != 0) {
-		log_warning("store: definitions/%s is skipped: it is no definition, its name does not end in " ENDING, file);
+		log_warning("store: definitions/%s is skipped: it is no definition, its name does not end in " ENDING,
+			file);
 		return true;
 	}
 	more = reallocarray(*names, *n + 1, sizeof(*more));
@@ -220,7 +221,8 @@ int store_remove(struct store *store, const char *name, struct error *e)
 	return 0;
 }
 
-int store_console_begin(struct store *store, const char *name, const char *console, int *ret_fd, struct error *e)
+int store_console_begin(
+	struct store *store, const char *name, const char *console, int *ret_fd, struct error *e)
 {
 	_cleanup_free_ char *file = console_file(name, console, false);
 	_cleanup_free_ char *before = console_file(name, console, true);
@@ -237,7 +239,8 @@ int store_console_begin(struct store *store, const char *name, const char *conso
 	return 0;
 }
 
-int store_console_open(struct store *store, const char *name, const char *console, int *ret_fd, struct error *e)
+int store_console_open(
+	struct store *store, const char *name, const char *console, int *ret_fd, struct error *e)
 {
 	_cleanup_free_ char *file = console_file(name, console, false);
 	int fd;
@@ -246,7 +249,8 @@ int store_console_open(struct store *store, const char *name, const char *consol
 		return error_set_errno(e, -ENOMEM, "console of %s", name);
 	fd = openat(store->console, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
-		return error_set(e, -ENOTTY, "VM %s has no log of console \"%s\": it has not been started yet", name, console);
+		return error_set(e, -ENOTTY,
+			"VM %s has no log of console \"%s\": it has not been started yet", name, console);
 	if (fd < 0)
 		return error_set(e, -EIO, "opening console/%s: %s", file, strerror(errno));
 	*ret_fd = fd;

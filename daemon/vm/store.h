@@ -45,8 +45,13 @@ int store_write(struct store *store, const char *name, const char *text, struct 
 /* Removes a definition, and its console logs. */
 int store_remove(struct store *store, const char *name, struct error *e);
 
-/* A fresh, empty console log opened for appending, for the caller; the previous one is kept beside it as ".1". */
-int store_console_begin(struct store *store, const char *name, const char *console, int *ret_fd, struct error *e);
+/*
+ * A fresh, empty console log opened for appending, for the caller; the previous one is kept beside it
+ * as ".1".
+ */
+int store_console_begin(
+	struct store *store, const char *name, const char *console, int *ret_fd, struct error *e);
 
 /* The console log of the last run, opened for reading, for the caller. -ENOTTY when the VM has never run. */
-int store_console_open(struct store *store, const char *name, const char *console, int *ret_fd, struct error *e);
+int store_console_open(
+	struct store *store, const char *name, const char *console, int *ret_fd, struct error *e);

@@ -31,7 +31,10 @@ void telemetry_fini(struct telemetry *t);
 /* Appends one; text NULL makes it the number. Returns 0, -ENOMEM, or -ENOBUFS past TELEMETRY_RECORDS_MAX. */
 int telemetry_add(struct telemetry *t, const char *key, uint64_t number, const char *text);
 
-/* Appends the records of a LINK_TELEMETRY reply, to the end of the cursor. Returns as telemetry_add(), or -EPROTO. */
+/*
+ * Appends the records of a LINK_TELEMETRY reply, to the end of the cursor. Returns as telemetry_add(),
+ * or -EPROTO.
+ */
 int telemetry_read(struct telemetry *t, struct cursor *c);
 
 /*

@@ -35,11 +35,11 @@ struct vm_waiter {
 	void *userdata; /* borrowed */
 };
 
-#define tell(vm, hook, ...)                                                                                    \
-	do {                                                                                                   \
-		const struct vm_listener *listener_ = (vm)->context->listener;                                 \
-		if (listener_)                                                                                 \
-			listener_->hook((vm)->context->userdata, __VA_ARGS__);                                 \
+#define tell(vm, hook, ...)                                                    \
+	do {                                                                   \
+		const struct vm_listener *listener_ = (vm)->context->listener; \
+		if (listener_)                                                 \
+			listener_->hook((vm)->context->userdata, __VA_ARGS__); \
 	} while (0)
 
 static const char *vm_name(const struct vm *vm)
@@ -173,7 +173,8 @@ static void note_exit(struct vm *vm, enum vm_state state, enum vm_reason reason)
 {
 	if (state == VM_STARTING || state == VM_RUNNING)
 		vm->has_exit_reason = false;
-	else if ((state == VM_CRASHED || state == VM_FAILED || state == VM_INACTIVE) && !vm->has_exit_reason) {
+	else if ((state == VM_CRASHED || state == VM_FAILED || state == VM_INACTIVE) &&
+		!vm->has_exit_reason) {
 		vm->has_exit_reason = true;
 		vm->exit_reason = reason;
 	}
@@ -190,7 +191,8 @@ static void log_life(const struct vm *vm)
 
 	if (log_ratelimit(&limit))
 		log_line(level, "vm %s: %s (%s)%s%s", vm_name(vm), vm_state_to_string(life->state),
-			vm_reason_to_string(life->reason), life->details.text[0] ? ": " : "", life->details.text);
+			vm_reason_to_string(life->reason), life->details.text[0] ? ": " : "",
+			life->details.text);
 }
 
 static void move(struct vm *vm, enum vm_state state, enum vm_reason reason, const char *details,
@@ -260,7 +262,8 @@ static void on_gone(void *userdata, const char *how)
 
 	if (!vm->end.decided) {
 		vm->end.reason = REASON_VMM_DIED;
-		vm->end.error = error_set(&vm->end.text, -ECANCELED, "the monitor (PID %d) %s", (int)vm->pid, how);
+		vm->end.error =
+			error_set(&vm->end.text, -ECANCELED, "the monitor (PID %d) %s", (int)vm->pid, how);
 	}
 	vm->monitor = monitor_free(vm->monitor);
 	vm->replaced = vm_spec_free(vm->replaced);
@@ -305,7 +308,8 @@ static void on_partition(void *userdata, const struct monitor_news *news)
 	if (!p->present && news->state == PARTITION_INACTIVE)
 		return;
 	if (!p->present) {
-		end(vm, REASON_VMM_DIED, -ECANCELED, "the monitor told news of a partition that the VM does not have");
+		end(vm, REASON_VMM_DIED, -ECANCELED,
+			"the monitor told news of a partition that the VM does not have");
 		return;
 	}
 	p->state = news->state;
@@ -359,7 +363,8 @@ static bool monitor_is_gone(const struct vm *vm)
 static void start_refused(struct vm *vm, int error, const struct error *e)
 {
 	if (!monitor_is_gone(vm))
-		end(vm, error == -ENOMEM ? REASON_OUT_OF_MEMORY : REASON_START_FAILED, error, error_text(e, error));
+		end(vm, error == -ENOMEM ? REASON_OUT_OF_MEMORY : REASON_START_FAILED, error,
+			error_text(e, error));
 }
 
 static bool start_answered(void *userdata, int error, const struct error *e, struct cursor *body)
@@ -431,9 +436,12 @@ static int ask_setup(struct vm *vm, const struct setup *setup, struct error *e)
 	int r;
 
 	spec_encode(vm->stored, &b);
-	r = buffer_ok(&b) ? 0 : error_set(e, -ENOMEM, "VM %s: its definition does not fit into a message", vm_name(vm));
+	r = buffer_ok(&b)
+		? 0
+		: error_set(e, -ENOMEM, "VM %s: its definition does not fit into a message", vm_name(vm));
 	if (r == 0)
-		r = monitor_ask(vm->monitor, LINK_SETUP, b.data, b.size, setup->fds, setup->n, setup_answered, vm, e);
+		r = monitor_ask(
+			vm->monitor, LINK_SETUP, b.data, b.size, setup->fds, setup->n, setup_answered, vm, e);
 	buffer_fini(&b);
 	return r;
 }
@@ -494,7 +502,8 @@ static int check_startable(const struct vm *vm, struct error *e)
 	case VM_PAUSED:
 		return error_set(e, -EALREADY, "VM %s is already %s", vm_name(vm), state);
 	case VM_CRASHED:
-		return error_set(e, -EALREADY, "VM %s has been started and has crashed; reset it, or stop it first", vm_name(vm));
+		return error_set(e, -EALREADY,
+			"VM %s has been started and has crashed; reset it, or stop it first", vm_name(vm));
 	case N_VM_STATES:
 		break;
 	}
@@ -600,7 +609,8 @@ int vm_reset(struct vm *vm, enum link_scope scope, vm_done_fn done, void *userda
 	if (r < 0)
 		return r;
 	if (scope == LINK_SCOPE_HRT && !vm->partitions[PARTITION_HRT].present)
-		return error_set(e, -ECHRNG, "VM %s has no HRT: its definition has no <hvm enable=\"y\">", vm_name(vm));
+		return error_set(e, -ECHRNG, "VM %s has no HRT: its definition has no <hvm enable=\"y\">",
+			vm_name(vm));
 	reset = malloc(sizeof(*reset));
 	if (!reset)
 		return error_set_errno(e, -ENOMEM, "resetting VM %s", vm_name(vm));
@@ -658,7 +668,8 @@ static bool telemetry_answered(void *userdata, int error, const struct error *e,
 		return true;
 	}
 	next = cursor_u32(body);
-	error = next > 0 && next <= collection->first ? -EPROTO : telemetry_read(&collection->telemetry, body);
+	error = next > 0 && next <= collection->first ? -EPROTO
+						      : telemetry_read(&collection->telemetry, body);
 	if (error == 0 && next == 0) {
 		collection->done(collection->userdata, 0, NULL, &collection->telemetry);
 		collection_free(collection);
@@ -682,8 +693,8 @@ static int ask_telemetry(struct collection *collection, struct error *e)
 {
 	uint32_t first = htole32(collection->first);
 
-	return monitor_ask(collection->vm->monitor, LINK_TELEMETRY, &first, sizeof(first), NULL, 0, telemetry_answered,
-		collection, e);
+	return monitor_ask(collection->vm->monitor, LINK_TELEMETRY, &first, sizeof(first), NULL, 0,
+		telemetry_answered, collection, e);
 }
 
 int vm_telemetry(struct vm *vm, vm_telemetry_fn done, void *userdata, struct error *e)
@@ -711,11 +722,13 @@ int vm_telemetry(struct vm *vm, vm_telemetry_fn done, void *userdata, struct err
 const char *vm_console_name(const struct vm *vm, const char *name, struct error *e)
 {
 	if (!vm_spec_in_force(vm)->hybrid) {
-		error_set(e, -ENOTTY, "VM %s has no console: only an HRT has one in this version", vm_name(vm));
+		error_set(
+			e, -ENOTTY, "VM %s has no console: only an HRT has one in this version", vm_name(vm));
 		return NULL;
 	}
 	if (name[0] && strcmp(name, CONSOLE) != 0) {
-		error_set(e, -ENOTTY, "VM %s has no console \"%s\"; it has \"" CONSOLE "\"", vm_name(vm), name);
+		error_set(
+			e, -ENOTTY, "VM %s has no console \"%s\"; it has \"" CONSOLE "\"", vm_name(vm), name);
 		return NULL;
 	}
 	return CONSOLE;

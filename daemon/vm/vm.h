@@ -61,9 +61,11 @@ struct vm_listener {
 	void (*removed)(void *userdata, struct vm *vm); /* still whole, about to go */
 	void (*changed)(void *userdata, struct vm *vm, unsigned changes);
 	/* vm->life is new; `vcpu` is -1 and `address` 0 where no core is to blame. */
-	void (*state_changed)(void *userdata, struct vm *vm, enum vm_state before, int32_t vcpu, uint64_t address);
+	void (*state_changed)(
+		void *userdata, struct vm *vm, enum vm_state before, int32_t vcpu, uint64_t address);
 	void (*guest_crashed)(void *userdata, struct vm *vm, const struct monitor_news *news);
-	void (*reset_done)(void *userdata, struct vm *vm, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus);
+	void (*reset_done)(
+		void *userdata, struct vm *vm, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus);
 	/* Another definition is in force, with other partitions. What is removed is still there. */
 	void (*partition_added)(void *userdata, struct vm_partition *partition);
 	void (*partition_removed)(void *userdata, struct vm_partition *partition);
@@ -86,7 +88,8 @@ void vm_context_probe_host(struct vm_context *context);
 
 typedef void (*vm_done_fn)(void *userdata, int error, const struct error *e);
 /* telemetry is borrowed, and NULL with an error. */
-typedef void (*vm_telemetry_fn)(void *userdata, int error, const struct error *e, const struct telemetry *telemetry);
+typedef void (*vm_telemetry_fn)(
+	void *userdata, int error, const struct error *e, const struct telemetry *telemetry);
 /* The callee takes over fd; it is -1 with an error. */
 typedef void (*vm_console_fn)(void *userdata, int error, const struct error *e, int fd);
 
@@ -108,7 +111,8 @@ struct vm {
 	/* A start that is under way */
 	vm_done_fn start_done;
 	void *start_userdata; /* borrowed */
-	/* How it shall end once the monitor is gone; VM_FAILED by vmm-died unless somebody decided otherwise */
+	/* How it shall end once the monitor is gone; VM_FAILED by vmm-died unless somebody decided otherwise
+	 */
 	struct {
 		bool decided;
 		enum vm_reason reason;
@@ -161,7 +165,7 @@ int vm_telemetry_own(const struct vm *vm, struct telemetry *ret);
 /* Collects what the monitor knows, behind what hvmd itself knows. The VM must be active. */
 int vm_telemetry(struct vm *vm, vm_telemetry_fn done, void *userdata, struct error *e);
 
-/* Checks the name of a console; "" stands for the first there is. Returns its name, or NULL and a sentence. */
+/* Checks the name of a console; "" stands for the first. Returns its name, or NULL and a sentence. */
 const char *vm_console_name(const struct vm *vm, const char *name, struct error *e);
 
 /* The read end of a pipe that gets the console's output from now on, after the last 64 KiB of it. */

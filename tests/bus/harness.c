@@ -58,7 +58,8 @@ static void write_bus_config(void)
 
 	snprintf(text, sizeof(text),
 		"<busconfig><type>session</type><listen>unix:path=%s/bus</listen><auth>EXTERNAL</auth>"
-		"<policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/><allow send_destination=\"*\"/>"
+		"<policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/><allow "
+		"send_destination=\"*\"/>"
 		"<allow send_type=\"signal\"/><allow receive_sender=\"*\"/></policy>"
 		"</busconfig>",
 		harness.dir);
@@ -85,7 +86,8 @@ static void dbus_start(void)
 
 	write_bus_config();
 	snprintf(config, sizeof(config), "--config-file=%s", harness_path("bus.conf"));
-	harness.dbus = spawn("dbus-daemon", (const char *[]){"dbus-daemon", config, "--nofork", "--nopidfile", NULL});
+	harness.dbus = spawn(
+		"dbus-daemon", (const char *[]){"dbus-daemon", config, "--nofork", "--nopidfile", NULL});
 	snprintf(harness.address, sizeof(harness.address), "unix:path=%s", harness_path("bus"));
 	for (int i = 0; i < 500 && access(harness_path("bus"), F_OK) < 0; i++)
 		usleep(10000);
@@ -130,9 +132,11 @@ void hvmd_start(void)
 	if (harness.monitor)
 		snprintf(monitor, sizeof(monitor), "--monitor=%s", harness.monitor);
 	else
-		snprintf(monitor, sizeof(monitor), "--monitor=%s/tests/fakes/fake-monitor", build ? build : ".");
+		snprintf(monitor, sizeof(monitor), "--monitor=%s/tests/fakes/fake-monitor",
+			build ? build : ".");
 	snprintf(kvm, sizeof(kvm), "--kvm=%s", harness.kvm ? harness.kvm : "/dev/null");
-	harness.hvmd = spawn(program, (const char *[]){program, bus, state, run, monitor, kvm, "--log-level=debug", NULL});
+	harness.hvmd = spawn(
+		program, (const char *[]){program, bus, state, run, monitor, kvm, "--log-level=debug", NULL});
 	cr_assert(notify_wait("READY=1"), "hvmd did not become ready");
 }
 
@@ -192,7 +196,8 @@ void harness_stop(void)
 		free(signals_noted[i]);
 	free(signals_noted);
 	nftw(harness.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "hvmd ended with wait status 0x%x", (unsigned)status);
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "hvmd ended with wait status 0x%x",
+		(unsigned)status);
 }
 
 int call(const char *path, const char *interface, const char *member, const char *types, ...)
@@ -202,7 +207,8 @@ int call(const char *path, const char *interface, const char *member, const char
 
 	forget_last_call();
 	va_start(ap, types);
-	r = sd_bus_call_methodv(harness.bus, "org.hvmd1", path, interface, member, &call_error, &call_reply, types, ap);
+	r = sd_bus_call_methodv(
+		harness.bus, "org.hvmd1", path, interface, member, &call_error, &call_reply, types, ap);
 	va_end(ap);
 	return r;
 }
@@ -216,10 +222,10 @@ void expect_success_at(const char *file, int line, int r)
 void expect_error_at(const char *file, int line, int r, const char *name, const char *part)
 {
 	cr_assert(r < 0, "%s:%d: succeeded, but %s was expected", file, line, name);
-	cr_expect_str_eq(call_error.name ? call_error.name : "", name, "%s:%d: %s: %s", file, line, call_error.name,
-		call_error.message);
-	cr_expect(call_error.message && strstr(call_error.message, part), "%s:%d: \"%s\" lacks \"%s\"", file, line,
-		call_error.message, part);
+	cr_expect_str_eq(call_error.name ? call_error.name : "", name, "%s:%d: %s: %s", file, line,
+		call_error.name, call_error.message);
+	cr_expect(call_error.message && strstr(call_error.message, part), "%s:%d: \"%s\" lacks \"%s\"", file,
+		line, call_error.message, part);
 }
 
 /* Appends the next basic value of a message to text; false at the end, or where a container begins. */
@@ -308,7 +314,8 @@ const char *definition(const char *name, const char *cmdline)
 		"  <memory>16</memory>\n"
 		"  <cores count=\"2\"/>\n"
 		"  <files><file id=\"hrt\" filename=\"hrt.elf\"/></files>\n"
-		"  <hvm enable=\"y\"><ros cores=\"1\" mem=\"4\"/><hrt file_id=\"hrt\" cmdline=\"%s\"/></hvm>\n"
+		"  <hvm enable=\"y\"><ros cores=\"1\" mem=\"4\"/><hrt file_id=\"hrt\" "
+		"cmdline=\"%s\"/></hvm>\n"
 		"</vm>\n",
 		name, cmdline);
 	return text;
@@ -343,7 +350,8 @@ static int note_signal(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 void watch_signals(void)
 {
-	cr_assert_geq(sd_bus_match_signal(harness.bus, NULL, "org.hvmd1", NULL, NULL, NULL, note_signal, NULL), 0);
+	cr_assert_geq(
+		sd_bus_match_signal(harness.bus, NULL, "org.hvmd1", NULL, NULL, NULL, note_signal, NULL), 0);
 }
 
 static void process(void)

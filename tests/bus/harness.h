@@ -41,12 +41,18 @@ void hvmd_start(void);
 /* A path below the harness's folder, in static memory. */
 const char *harness_path(const char *name);
 
-/* Calls hvmd. The last call's error and reply are kept in these two; what they hold is freed by the next call. */
+/*
+ * Calls hvmd. The last call's error and reply are kept in these two; what they hold is freed by the
+ * next call.
+ */
 extern sd_bus_error call_error;
 extern sd_bus_message *call_reply;
 int call(const char *path, const char *interface, const char *member, const char *types, ...);
 
-/* Asserts that the last call, which returned r, went well, or failed with this name and a message that has `part`. */
+/*
+ * Asserts that the last call, which returned r, went well, or failed with this name and a message that
+ * has `part`.
+ */
 #define expect_success(r)           expect_success_at(__FILE__, __LINE__, r)
 #define expect_error(r, name, part) expect_error_at(__FILE__, __LINE__, r, name, part)
 void expect_success_at(const char *file, int line, int r);

@@ -1,4 +1,4 @@
-/* test-define.c - definitions over the bus: defining, refusing, finding, removing, and what a restart keeps */
+/* test-define.c - definitions over the bus: define, refuse, find, remove, and what a restart keeps */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -55,7 +55,8 @@ Test(define, image_is_named_by_its_digest)
 
 	define_vm("a", "");
 	text = stored_definition("/org/hvmd1/vm/a");
-	snprintf(line, sizeof(line), "cd %s && sha256sum * | awk '$1 != $2 { exit 1 }'", harness_path("state/images"));
+	snprintf(line, sizeof(line), "cd %s && sha256sum * | awk '$1 != $2 { exit 1 }'",
+		harness_path("state/images"));
 	cr_expect_eq(system(line), 0);
 	cr_expect(strstr(text, "sha256=\""));
 	free(text);
@@ -73,8 +74,8 @@ Test(define, uuid_is_made_and_kept)
 
 Test(define, faulty_definition_is_refused_with_every_sentence)
 {
-	expect_error(define("<vm class=\"AT\"><memory>zero</memory></vm>", "an image"), "org.hvmd1.InvalidDefinition",
-		": error: ");
+	expect_error(define("<vm class=\"AT\"><memory>zero</memory></vm>", "an image"),
+		"org.hvmd1.InvalidDefinition", ": error: ");
 	cr_expect(strchr(call_error.message, '\n'), "\"%s\" is one line", call_error.message);
 	cr_expect(strstr(call_error.message, "1: /vm"));
 	cr_expect_eq(count_files("state/definitions"), 0);
@@ -99,7 +100,8 @@ Test(define, descriptor_without_file_is_refused_by_name)
 
 	expect_error(call(MANAGER, "DefineVM", "sa{sh}t", definition("a", ""), 1, "initrd", fd, (uint64_t)0),
 		"org.freedesktop.DBus.Error.InvalidArgs", "file \"initrd\": a descriptor was passed");
-	expect_error(call(MANAGER, "DefineVM", "sa{sh}t", definition("a", ""), 2, "hrt", fd, "hrt", fd, (uint64_t)0),
+	expect_error(call(MANAGER, "DefineVM", "sa{sh}t", definition("a", ""), 2, "hrt", fd, "hrt", fd,
+			     (uint64_t)0),
 		"org.freedesktop.DBus.Error.InvalidArgs", "passed twice");
 	close(fd);
 }
@@ -122,7 +124,8 @@ Test(define, useless_descriptors_are_refused_with_a_sentence)
 	cr_assert_eq(ftruncate(large, (256 << 20) + 1), 0);
 	expect_bad_image(memfd_create("empty", MFD_CLOEXEC), "file \"hrt\": the file is empty");
 	expect_bad_image(pipe_ends[0], "file \"hrt\": the descriptor is not of a regular file");
-	expect_bad_image(open("/", O_RDONLY | O_CLOEXEC), "file \"hrt\": the descriptor is not of a regular file");
+	expect_bad_image(
+		open("/", O_RDONLY | O_CLOEXEC), "file \"hrt\": the descriptor is not of a regular file");
 	expect_bad_image(large, "file \"hrt\": 268435457 bytes are more than the limit of 256 MiB");
 	expect_bad_image(open(harness_path("bus.conf"), O_WRONLY | O_CLOEXEC), "is not open for reading");
 }
@@ -149,7 +152,8 @@ Test(define, digest_of_an_image_that_is_not_stored_is_refused)
 		"<vm name=\"a\" class=\"PC\"><memory>16</memory><cores count=\"2\"/>"
 		"<files><file id=\"hrt\" sha256=\"%064d\"/></files>"
 		"<hvm enable=\"y\"><ros cores=\"1\" mem=\"4\"/><hrt file_id=\"hrt\"/></hvm></vm>", 7);
-	expect_error(call(MANAGER, "DefineVM", "sa{sh}t", text, 0, (uint64_t)0), "org.freedesktop.DBus.Error.InvalidArgs",
+	expect_error(call(MANAGER, "DefineVM", "sa{sh}t", text, 0, (uint64_t)0),
+		"org.freedesktop.DBus.Error.InvalidArgs",
 		"file \"hrt\": no descriptor was passed and the image of its sha256 is not in the store");
 }
 
@@ -192,8 +196,8 @@ Test(define, validate_tells_line_path_severity_and_sentence)
 	const char *path, *message;
 	uint32_t line, severity;
 
-	expect_success(call(MANAGER, "ValidateDefinition", "st", "<vm name=\"a\" class=\"PC\">\n<memory>x</memory>\n</vm>",
-		(uint64_t)0));
+	expect_success(call(MANAGER, "ValidateDefinition", "st",
+		"<vm name=\"a\" class=\"PC\">\n<memory>x</memory>\n</vm>", (uint64_t)0));
 	cr_assert_gt(sd_bus_message_enter_container(call_reply, 'a', "(usus)"), 0);
 	cr_assert_gt(sd_bus_message_read(call_reply, "(usus)", &line, &path, &severity, &message), 0);
 	cr_expect_geq(line, 1);
@@ -233,20 +237,24 @@ Test(define, vms_are_found_by_name_uuid_and_in_the_list)
 	cr_expect_eq(pid, 0);
 	cr_assert_eq(size, 16);
 	memcpy(uuid, bytes, 16);
-	expect_success(call(MANAGER, "GetVMByUUID", "ay", 16, uuid[0], uuid[1], uuid[2], uuid[3], uuid[4], uuid[5], uuid[6],
-		uuid[7], uuid[8], uuid[9], uuid[10], uuid[11], uuid[12], uuid[13], uuid[14], uuid[15]));
+	expect_success(call(MANAGER, "GetVMByUUID", "ay", 16, uuid[0], uuid[1], uuid[2], uuid[3], uuid[4],
+		uuid[5], uuid[6], uuid[7], uuid[8], uuid[9], uuid[10], uuid[11], uuid[12], uuid[13], uuid[14],
+		uuid[15]));
 	sd_bus_message_read(call_reply, "o", &path);
 	cr_expect_str_eq(path, "/org/hvmd1/vm/a");
 	expect_error(call(MANAGER, "GetVMByUUID", "ay", 2, 1, 2), "org.freedesktop.DBus.Error.InvalidArgs",
 		"a UUID has 16 bytes, not 2");
-	expect_error(call(MANAGER, "GetVMByUUID", "ay", 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16),
+	expect_error(
+		call(MANAGER, "GetVMByUUID", "ay", 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16),
 		"org.hvmd1.NoSuchVM", "UUID");
-	expect_error(call(MANAGER, "GetVMByPID", "u", 1), "org.hvmd1.NoSuchVM", "process 1 is no monitor of a VM");
+	expect_error(
+		call(MANAGER, "GetVMByPID", "u", 1), "org.hvmd1.NoSuchVM", "process 1 is no monitor of a VM");
 }
 
 Test(define, unknown_flags_are_refused_everywhere)
 {
-	static const char invalid[] = "org.freedesktop.DBus.Error.InvalidArgs", part[] = "flags 0x80 are not known";
+	static const char invalid[] = "org.freedesktop.DBus.Error.InvalidArgs",
+			  part[] = "flags 0x80 are not known";
 	uint64_t flags = 0x80, zero = 0;
 
 	define_vm("a", "");

@@ -41,10 +41,12 @@ static char *read_text(FILE *f)
 /* HVMD_REFRESH_SCHEMA=1 in the environment writes the file instead. */
 Test(objects, are_as_the_introspection_file_says)
 {
-	static const char head[] = "<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n"
-				   "\"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n"
-				   "<!-- What hvmd shows on D-Bus, as it says itself; see org.hvmd1(5). Written by tests/bus/test-objects. -->\n"
-				   "<node>\n";
+	static const char head[] =
+		"<!DOCTYPE node PUBLIC \"-//freedesktop//DTD D-BUS Object Introspection 1.0//EN\"\n"
+		"\"http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd\">\n"
+		"<!-- What hvmd shows on D-Bus, as it says itself; see org.hvmd1(5). Written by "
+		"tests/bus/test-objects. -->\n"
+		"<node>\n";
 	struct buffer interfaces = BUFFER_INIT(1 << 20), all = BUFFER_INIT(1 << 20);
 	const char *top = getenv("top_srcdir");
 	bool refresh = getenv("HVMD_REFRESH_SCHEMA");
@@ -67,7 +69,8 @@ Test(objects, are_as_the_introspection_file_says)
 		fputs(text, f);
 	} else {
 		committed = read_text(f);
-		cr_expect_str_eq(text, committed, "%s is old; run this test with HVMD_REFRESH_SCHEMA=1", path);
+		cr_expect_str_eq(
+			text, committed, "%s is old; run this test with HVMD_REFRESH_SCHEMA=1", path);
 		free(committed);
 	}
 	fclose(f);
@@ -161,7 +164,8 @@ Test(objects, names_are_escaped_in_paths)
 Test(objects, what_is_not_there_is_an_unknown_object)
 {
 	define_vm("a", "");
-	expect_error(call(VM("b"), "Start", "t", (uint64_t)0), "org.freedesktop.DBus.Error.UnknownObject", "b");
+	expect_error(
+		call(VM("b"), "Start", "t", (uint64_t)0), "org.freedesktop.DBus.Error.UnknownObject", "b");
 	expect_error(call("/org/hvmd1/vm/a/partition/gpu", "org.hvmd1.Partition", "Reset", ""),
 		"org.freedesktop.DBus.Error.UnknownObject", "gpu");
 	expect_error(call("/org/hvmd1/vm/a/partition/ros", "org.freedesktop.DBus.Properties", "Get", "ss",
@@ -243,7 +247,8 @@ static void call_as_nobody(const char *member, const char *types, const char *ar
 		sd_bus_set_address(bus, harness.address);
 		sd_bus_set_bus_client(bus, 1);
 		sd_bus_start(bus);
-		sd_bus_call_method(bus, "org.hvmd1", MANAGER, member, &error, NULL, types, argument, (uint64_t)0);
+		sd_bus_call_method(
+			bus, "org.hvmd1", MANAGER, member, &error, NULL, types, argument, (uint64_t)0);
 		dprintf(ends[1], "%s", error.name ? error.name : "none");
 		_exit(0);
 	}
@@ -281,12 +286,15 @@ Test(objects, second_hvmd_on_the_bus_or_the_folder_is_refused)
 	for (int same_folder = 0; same_folder < 2; same_folder++) {
 		char line[1024];
 
-		snprintf(state, sizeof(state), "--state-dir=%s", harness_path(same_folder ? "state" : "state2"));
-		snprintf(line, sizeof(line), "%s %s %s %s 2>%s", program, bus, state, run, harness_path("said"));
+		snprintf(state, sizeof(state), "--state-dir=%s",
+			harness_path(same_folder ? "state" : "state2"));
+		snprintf(line, sizeof(line), "%s %s %s %s 2>%s", program, bus, state, run,
+			harness_path("said"));
 		status = system(line);
 		cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 		snprintf(line, sizeof(line), "grep -q '%s' %s",
-			same_folder ? "is in use by another hvmd" : "another hvmd serves this bus", harness_path("said"));
+			same_folder ? "is in use by another hvmd" : "another hvmd serves this bus",
+			harness_path("said"));
 		cr_expect_eq(system(line), 0);
 	}
 }
@@ -296,4 +304,19 @@ Test(objects, hvmd_goes_by_sigint_too)
 	int status = hvmd_stop(SIGINT);
 
 	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+Test(objects, hvmd_and_its_vms_end_when_the_bus_is_lost)
+{
+	pid_t monitor;
+	int status = 0;
+
+	define_vm("a", "");
+	expect_success(call(MANAGER, "StartVM", "st", "a", (uint64_t)0));
+	monitor = (pid_t)atoi(property(VM("a"), "Leader"));
+	kill(harness.dbus, SIGKILL);
+	cr_assert_eq(waitpid(harness.hvmd, &status, 0), harness.hvmd);
+	harness.hvmd = 0;
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "wait status 0x%x", (unsigned)status);
+	cr_expect_lt(kill(monitor, 0), 0);
 }

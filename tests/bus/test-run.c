@@ -1,4 +1,4 @@
-/* test-run.c - running VMs over the bus: start, stop, reset, telemetry, consoles, and monitors that misbehave */
+/* test-run.c - running VMs over the bus: start, stop, reset, watch, and monitors that misbehave */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -61,10 +61,13 @@ Test(run, hrt_shows_what_its_image_got)
 {
 	run_vm("");
 	cr_expect_str_eq(property("/org/hvmd1/vm/a/partition/hrt", "org.hvmd1.HRT", "Flags"), "513");
-	cr_expect_str_eq(property("/org/hvmd1/vm/a/partition/hrt", "org.hvmd1.HRT", "GVAOffset"), "18446603336221196288");
-	cr_expect_str_eq(property("/org/hvmd1/vm/a/partition/hrt", "org.hvmd1.HRT", "GVAEntry"), "18446603336229584960");
+	cr_expect_str_eq(property("/org/hvmd1/vm/a/partition/hrt", "org.hvmd1.HRT", "GVAOffset"),
+		"18446603336221196288");
+	cr_expect_str_eq(property("/org/hvmd1/vm/a/partition/hrt", "org.hvmd1.HRT", "GVAEntry"),
+		"18446603336229584960");
 	cr_expect_str_eq(property("/org/hvmd1/vm/a/partition/hrt", "org.hvmd1.HRT", "CommPage"), "2093056");
-	cr_expect_str_eq(property("/org/hvmd1/vm/a/partition/hrt", "org.hvmd1.HRT", "InterruptVector"), "255");
+	cr_expect_str_eq(
+		property("/org/hvmd1/vm/a/partition/hrt", "org.hvmd1.HRT", "InterruptVector"), "255");
 	cr_expect_str_eq(property(HRT("a"), "EntryAddress"), "8388672");
 }
 
@@ -152,7 +155,8 @@ Test(run, what_does_not_run_cannot_be_stopped_reset_or_watched)
 Test(run, what_runs_cannot_be_undefined)
 {
 	run_vm("");
-	expect_error(call(MANAGER, "UndefineVM", "st", "a", (uint64_t)0), "org.hvmd1.Busy", "VM a is running; stop it first");
+	expect_error(call(MANAGER, "UndefineVM", "st", "a", (uint64_t)0), "org.hvmd1.Busy",
+		"VM a is running; stop it first");
 }
 
 Test(run, vm_that_is_not_there_is_named)
@@ -223,7 +227,8 @@ Test(run, start_under_way_can_be_stopped_and_is_busy_otherwise)
 	sd_bus_slot *slot = NULL;
 
 	define_vm("a", "hang-in-setup");
-	sd_bus_call_method_async(harness.bus, &slot, "org.hvmd1", MANAGER, "StartVM", NULL, NULL, "st", "a", (uint64_t)0);
+	sd_bus_call_method_async(
+		harness.bus, &slot, "org.hvmd1", MANAGER, "StartVM", NULL, NULL, "st", "a", (uint64_t)0);
 	cr_assert(property_becomes(VM("a"), "State", "starting"));
 	expect_error(start("a"), "org.hvmd1.Busy", "VM a is starting");
 	expect_error(call(HRT("a"), "Reset", ""), "org.hvmd1.Busy", "VM a is starting");
@@ -241,7 +246,8 @@ Test(run, job_ends_without_its_caller)
 	sd_bus_set_address(other, harness.address);
 	sd_bus_set_bus_client(other, 1);
 	sd_bus_start(other);
-	sd_bus_call_method_async(other, NULL, "org.hvmd1", MANAGER, "StartVM", NULL, NULL, "st", "a", (uint64_t)0);
+	sd_bus_call_method_async(
+		other, NULL, "org.hvmd1", MANAGER, "StartVM", NULL, NULL, "st", "a", (uint64_t)0);
 	sd_bus_flush(other);
 	cr_assert(property_becomes(VM("a"), "State", "starting"));
 	sd_bus_close_unref(other);
@@ -252,8 +258,10 @@ Test(run, crash_is_told_with_core_address_and_sentence)
 {
 	watch_signals();
 	run_vm("crash");
-	cr_expect(signal_comes("GuestCrashed 1 triple-fault message core 1: triple fault at 0x1234 partition hrt vcpu 1 address 4660"));
-	cr_expect(signal_comes("StateChanged running crashed triple-fault message core 1: triple fault at 0x1234 vcpu 1 address 4660"));
+	cr_expect(signal_comes("GuestCrashed 1 triple-fault message core 1: triple fault at 0x1234 partition "
+			       "hrt vcpu 1 address 4660"));
+	cr_expect(signal_comes("StateChanged running crashed triple-fault message core 1: triple fault at "
+			       "0x1234 vcpu 1 address 4660"));
 	cr_expect_str_eq(property(VM("a"), "State"), "crashed");
 	cr_expect_str_eq(property(VM("a"), "StateReason"), "triple-fault");
 	cr_expect_str_eq(property(VM("a"), "StateDetails"), "core 1: triple fault at 0x1234");
@@ -319,7 +327,8 @@ Test(run, monitor_that_closes_its_link_is_killed)
 
 Test(run, monitor_that_sends_garbage_is_killed)
 {
-	expect_monitor_death("garbage", "broke the link protocol: a message of 7 bytes is shorter than its header");
+	expect_monitor_death(
+		"garbage", "broke the link protocol: a message of 7 bytes is shorter than its header");
 }
 
 Test(run, monitor_of_another_version_is_killed)
@@ -391,7 +400,8 @@ Test(run, reset_knows_its_scopes)
 	cr_expect_str_eq(property(ROS("a"), "NResets"), "4");
 	expect_error(call(MANAGER, "ResetVM", "ssuu", "a", "range", 1, 7), "org.hvmd1.NotSupported",
 		"7 cores from core 1 on are not all the cores of a partition");
-	expect_error(call(MANAGER, "ResetVM", "ssuu", "a", "gpu", 0, 0), "org.freedesktop.DBus.Error.InvalidArgs",
+	expect_error(call(MANAGER, "ResetVM", "ssuu", "a", "gpu", 0, 0),
+		"org.freedesktop.DBus.Error.InvalidArgs",
 		"scope \"gpu\" is not known; known are all, ros, hrt and range");
 }
 
@@ -407,10 +417,12 @@ Test(run, hrt_that_is_not_there_is_no_partition)
 {
 	expect_success(call(MANAGER, "DefineVM", "sa{sh}t",
 		"<vm name=\"a\" class=\"PC\"><memory>16</memory><cores count=\"2\"/></vm>", 0, (uint64_t)0));
-	expect_error(call(VM("a"), "OpenConsole", "st", "", (uint64_t)0), "org.hvmd1.NoSuchConsole", "VM a has no console");
+	expect_error(call(VM("a"), "OpenConsole", "st", "", (uint64_t)0), "org.hvmd1.NoSuchConsole",
+		"VM a has no console");
 	cr_expect_str_eq(property(VM("a"), "BootProtocol"), "none");
 	expect_success(start("a"));
-	expect_error(call(MANAGER, "ResetVM", "ssuu", "a", "hrt", 0, 0), "org.hvmd1.InvalidPartition", "VM a has no HRT");
+	expect_error(call(MANAGER, "ResetVM", "ssuu", "a", "hrt", 0, 0), "org.hvmd1.InvalidPartition",
+		"VM a has no HRT");
 }
 
 Test(run, request_that_is_not_answered_times_out)
@@ -459,8 +471,8 @@ Test(run, telemetry_comes_in_slices_and_by_groups)
 	expect_success(call(HRT("a"), "GetTelemetry", "ast", 0, (uint64_t)0));
 	cr_expect_eq(count_keys("vcpu.1.exits", &has), 2);
 	cr_expect(has);
-	expect_error(call(VM("a"), "GetTelemetry", "ast", 1, "gpu", (uint64_t)0), "org.freedesktop.DBus.Error.InvalidArgs",
-		"telemetry group \"gpu\" is not known");
+	expect_error(call(VM("a"), "GetTelemetry", "ast", 1, "gpu", (uint64_t)0),
+		"org.freedesktop.DBus.Error.InvalidArgs", "telemetry group \"gpu\" is not known");
 }
 
 Test(run, telemetry_of_all_has_those_that_do_not_run_too)
@@ -487,8 +499,8 @@ Test(run, telemetry_of_all_has_those_that_do_not_run_too)
 Test(run, telemetry_that_is_no_telemetry_is_the_monitors_end)
 {
 	run_vm("bad-telemetry");
-	expect_error(call(VM("a"), "GetTelemetry", "ast", 0, (uint64_t)0), "org.freedesktop.DBus.Error.Failed",
-		"telemetry has another form");
+	expect_error(call(VM("a"), "GetTelemetry", "ast", 0, (uint64_t)0),
+		"org.freedesktop.DBus.Error.Failed", "telemetry has another form");
 	cr_expect(property_becomes(VM("a"), "State", "failed"));
 	cr_expect_str_eq(property(VM("a"), "StateReason"), "vmm-died");
 }

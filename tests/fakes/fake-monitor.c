@@ -157,7 +157,8 @@ static void misbehave(void)
 		state(PARTITION_HRT, PARTITION_CRASHED, REASON_TRIPLE_FAULT, spec->ros_cores, 0x1234,
 			"core 1: triple fault at 0x1234");
 	if (told("fail"))
-		state(PARTITION_HRT, PARTITION_FAILED, REASON_UNKNOWN, spec->ros_cores, 0, "core 1: KVM_RUN: Bad address");
+		state(PARTITION_HRT, PARTITION_FAILED, REASON_UNKNOWN, spec->ros_cores, 0,
+			"core 1: KVM_RUN: Bad address");
 	if (told("die"))
 		raise(SIGTERM);
 	if (told("close"))
@@ -188,7 +189,8 @@ static void start(struct link_message *m)
 		return;
 	}
 	write_full(log_fd, text, sizeof(text) - 1);
-	state(spec->hybrid ? PARTITION_HRT : PARTITION_ROS, PARTITION_RUNNING, REASON_BOOTED, UINT32_MAX, 0, "");
+	state(spec->hybrid ? PARTITION_HRT : PARTITION_ROS, PARTITION_RUNNING, REASON_BOOTED, UINT32_MAX, 0,
+		"");
 	reply(m, 0, NULL);
 	misbehave();
 }

@@ -36,7 +36,8 @@ Test(host, group_without_a_name_is_given_as_a_number)
 
 Test(host, missing_device_names_the_modules)
 {
-	expect_words(-ENOENT, "/dev/kvm does not exist: the kernel module kvm_intel or kvm_amd is not loaded");
+	expect_words(
+		-ENOENT, "/dev/kvm does not exist: the kernel module kvm_intel or kvm_amd is not loaded");
 }
 
 Test(host, missing_driver_names_processor_and_firmware)

@@ -24,13 +24,15 @@ Test(state, no_state_follows_itself)
 Test(state, only_inactive_and_failed_can_be_started)
 {
 	for (int s = 0; s < N_VM_STATES; s++)
-		cr_expect_eq(vm_state_may_follow((enum vm_state)s, VM_STARTING), s == VM_INACTIVE || s == VM_FAILED);
+		cr_expect_eq(vm_state_may_follow((enum vm_state)s, VM_STARTING),
+			s == VM_INACTIVE || s == VM_FAILED);
 }
 
 Test(state, everything_with_a_monitor_can_fail_and_nothing_else)
 {
 	for (int s = 0; s < N_VM_STATES; s++)
-		cr_expect_eq(vm_state_may_follow((enum vm_state)s, VM_FAILED), s != VM_INACTIVE && s != VM_FAILED);
+		cr_expect_eq(
+			vm_state_may_follow((enum vm_state)s, VM_FAILED), s != VM_INACTIVE && s != VM_FAILED);
 }
 
 Test(state, everything_with_a_monitor_can_be_stopped_once)

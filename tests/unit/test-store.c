@@ -1,4 +1,4 @@
-/* test-store.c - what is kept on disk: definitions, images, console logs; what is faulty there, and what was left over */
+/* test-store.c - definitions, images and logs on disk; what is faulty there, and what was left over */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
@@ -260,9 +260,10 @@ static struct registry *open_registry(void)
 	return registry;
 }
 
-static const char hybrid[] = "<vm name=\"%s\" class=\"PC\"><memory>16</memory><cores count=\"2\"/>"
-			     "<files><file id=\"hrt\" filename=\"x\"/></files>"
-			     "<hvm enable=\"y\"><ros cores=\"1\" mem=\"4\"/><hrt file_id=\"hrt\"/></hvm></vm>";
+static const char hybrid[] =
+	"<vm name=\"%s\" class=\"PC\"><memory>16</memory><cores count=\"2\"/>"
+	"<files><file id=\"hrt\" filename=\"x\"/></files>"
+	"<hvm enable=\"y\"><ros cores=\"1\" mem=\"4\"/><hrt file_id=\"hrt\"/></hvm></vm>";
 
 static int define(struct registry *registry, const char *name, const char *image, struct error *e)
 {
@@ -319,8 +320,10 @@ Test(registry, faulty_entries_are_skipped_and_the_others_served)
 	registry_free(registry);
 	put_file("definitions/garbage.xml", "\x01\x02\x03");
 	put_file("definitions/empty.xml", "");
-	put_file("definitions/other.xml", "<vm name=\"x\" class=\"PC\"><memory>16</memory><cores count=\"1\"/></vm>");
-	put_file("definitions/nouuid.xml", "<vm name=\"nouuid\" class=\"PC\"><memory>16</memory><cores count=\"1\"/></vm>");
+	put_file("definitions/other.xml",
+		"<vm name=\"x\" class=\"PC\"><memory>16</memory><cores count=\"1\"/></vm>");
+	put_file("definitions/nouuid.xml",
+		"<vm name=\"nouuid\" class=\"PC\"><memory>16</memory><cores count=\"1\"/></vm>");
 	registry = open_registry();
 	cr_expect_eq(registry->n_vms, 1);
 	cr_expect_not_null(registry_find(registry, "good", NULL));
