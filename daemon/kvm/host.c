@@ -98,3 +98,8 @@ bool kvm_host_has_gigabyte_pages(const struct kvm_host *host)
 			return host->cpuid->entries[i].edx >> 26 & 1;
 	return false;
 }
+
+bool kvm_host_has_dirty_ring(const struct kvm_host *host)
+{
+	return kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING) >= (int)RING_SIZE;
+}

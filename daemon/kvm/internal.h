@@ -23,10 +23,16 @@ struct kvm_host {
 	struct kvm_cpuid2 *cpuid; /* owned: what KVM supports, room for CPUID_ENTRIES_MAX */
 };
 
+#define SLOTS_MAX    8
+#define RING_ENTRIES 4096u /* a power of two; KVM keeps some 600 of them for itself */
+#define RING_SIZE    (RING_ENTRIES * sizeof(struct kvm_dirty_gfn))
+
 struct kvm_machine {
 	int fd;
 	struct kvm_stats stats;
 	uint32_t n_slots;
+	uint64_t slot_gpa[SLOTS_MAX];
+	bool tracks; /* vCPUs have dirty rings */
 	/* borrowed */
 	const struct kvm_host *host;
 };
@@ -39,6 +45,11 @@ struct kvm_vcpu {
 	struct vcpu_registers registers; /* copied at each exit */
 	struct kvm_sregs reset_sregs;    /* as KVM made the vCPU: the APIC base is taken from here */
 	struct kvm_lapic_state reset_lapic;
+	struct kvm_dirty_gfn *ring; /* RING_ENTRIES; NULL: nothing is tracked */
+	uint32_t ring_next;         /* entries read so far */
+	bool ring_overrun;          /* it was full to the last entry: see ring.c */
+	/* borrowed */
+	const struct kvm_machine *machine;
 };
 
 /* ioctl() that retries on EINTR; 0 or a positive answer, or a negative errno. */
@@ -46,6 +57,11 @@ int kvm_ioctl(int fd, unsigned long request, unsigned long argument);
 
 /* The CPUID table of one vCPU from what KVM supports; room for CPUID_ENTRIES_MAX entries in *ret. */
 void kvm_cpuid_build(const struct kvm_cpuid2 *supported, const struct vcpu_topology *topology, struct kvm_cpuid2 *ret);
+
+/* ring.c: before the first vCPU; for each vCPU. */
+int kvm_ring_enable(int machine_fd, struct error *e);
+int kvm_ring_map(struct kvm_vcpu *vcpu, struct error *e);
+void kvm_ring_unmap(struct kvm_vcpu *vcpu);
 
 /* Opens the statistics of a machine or vCPU; leaves fd -1 where there are none. */
 void kvm_stats_init(struct kvm_stats *stats, int fd);

@@ -36,6 +36,9 @@ DEFINE_CLEANUP(struct kvm_host *, kvm_host_free);
 /* Whether guests can have page-table leaves of 1 GiB (CPUID 0x80000001, EDX bit 26). */
 bool kvm_host_has_gigabyte_pages(const struct kvm_host *host);
 
+/* Whether machines can tell which pages a guest has written to (KVM_CAP_DIRTY_LOG_RING, 8.29). */
+bool kvm_host_has_dirty_ring(const struct kvm_host *host);
+
 /* --- A machine: guest memory and an interrupt fabric -------------------------------------------------------- */
 
 struct kvm_machine;
@@ -46,12 +49,18 @@ struct kvm_machine;
  */
 int kvm_machine_new(const struct kvm_host *host, uint32_t boot_cpu, struct kvm_machine **ret, struct error *e);
 
+/* Has the machine note which pages are written to, where they are mapped as tracked. Before everything else. */
+int kvm_machine_track(struct kvm_machine *machine, struct error *e);
+
 /* Closes the machine; its vCPUs are freed before. Takes NULL; returns NULL. */
 struct kvm_machine *kvm_machine_free(struct kvm_machine *machine);
 DEFINE_CLEANUP(struct kvm_machine *, kvm_machine_free);
 
-/* Maps [gpa, gpa + size) to host memory, which stays until the machine is freed. All in pages. */
-int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, void *host, struct error *e);
+/*
+ * Maps [gpa, gpa + size) to host memory, which stays until the machine is freed.
+ * All in pages. `tracked` needs kvm_machine_track().
+ */
+int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, void *host, bool tracked, struct error *e);
 
 /* After the memory, before the vCPUs: LAPICs in the kernel, everything else ours (KVM_CAP_SPLIT_IRQCHIP, 7.5). */
 int kvm_machine_add_irqchip(struct kvm_machine *machine, struct error *e);
@@ -95,6 +104,7 @@ enum vcpu_exit_kind {
 	VCPU_EXIT_SHUTDOWN,       /* triple fault */
 	VCPU_EXIT_EMULATION,      /* an instruction KVM cannot emulate */
 	VCPU_EXIT_FAIL_ENTRY,     /* the processor refused the guest state */
+	VCPU_EXIT_RING_FULL,      /* read it with kvm_vcpu_harvest(), then kvm_machine_rearm() */
 	VCPU_EXIT_OTHER,
 	N_VCPU_EXIT_KINDS,
 };
@@ -155,6 +165,21 @@ void kvm_vcpu_set_rax(struct kvm_vcpu *vcpu, uint64_t rax);
 
 /* CR2 and CR3 now; zeros where KVM does not answer. */
 void kvm_vcpu_fault_registers(struct kvm_vcpu *vcpu, uint64_t *ret_cr2, uint64_t *ret_cr3);
+
+/* --- Pages written to (8.29) ------------------------------------------------------------------------------------ */
+
+typedef void (*kvm_dirty_fn)(void *data, uint64_t gpa);
+
+/*
+ * Calls fn for each tracked page that this vCPU was the first to write to since
+ * the page was last armed. On the vCPU's thread, or while it is parked. `full`
+ * says that this is the answer to VCPU_EXIT_RING_FULL. False: there may have
+ * been more pages, which nobody knows any longer.
+ */
+bool kvm_vcpu_harvest(struct kvm_vcpu *vcpu, bool full, kvm_dirty_fn fn, void *data);
+
+/* Arms the harvested pages again: the next write to each will be told. */
+int kvm_machine_rearm(struct kvm_machine *machine, struct error *e);
 
 /* --- Statistics (KVM_GET_STATS_FD, 4.133): read without stopping a core ------------------------------------------ */
 

@@ -1,6 +1,7 @@
 /* machine.c - a KVM machine: its memory and its interrupt fabric; see kvm.h */
 #include "kvm/internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -60,20 +61,31 @@ struct kvm_machine *kvm_machine_free(struct kvm_machine *machine)
 	return NULL;
 }
 
-int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, void *host, struct error *e)
+int kvm_machine_track(struct kvm_machine *machine, struct error *e)
+{
+	int r = kvm_ring_enable(machine->fd, e);
+
+	machine->tracks = r == 0;
+	return r;
+}
+
+int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, void *host, bool tracked, struct error *e)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = machine->n_slots,
+		.flags = tracked ? KVM_MEM_LOG_DIRTY_PAGES : 0,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
 	};
-	int r = kvm_ioctl(machine->fd, KVM_SET_USER_MEMORY_REGION, (unsigned long)&region);
+	int r;
 
+	assert(machine->n_slots < SLOTS_MAX && (!tracked || machine->tracks));
+	r = kvm_ioctl(machine->fd, KVM_SET_USER_MEMORY_REGION, (unsigned long)&region);
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_USER_MEMORY_REGION of %llu bytes at GPA 0x%llx",
 			(unsigned long long)size, (unsigned long long)gpa);
-	machine->n_slots++;
+	machine->slot_gpa[machine->n_slots++] = gpa;
 	return 0;
 }
 

@@ -83,10 +83,14 @@ int kvm_vcpu_new(struct kvm_machine *machine, const struct vcpu_topology *topolo
 	if (!vcpu)
 		return error_set_errno(e, -ENOMEM, "creating core %u", topology->id);
 	vcpu->stats.fd = -1;
+	vcpu->machine = machine;
 	vcpu->fd = kvm_ioctl(machine->fd, KVM_CREATE_VCPU, topology->id);
 	if (vcpu->fd < 0)
 		return error_set_errno(e, vcpu->fd, "KVM_CREATE_VCPU %u", topology->id);
 	r = map_run_area(vcpu, machine->host->run_size, e);
+	if (r < 0)
+		return r;
+	r = machine->tracks ? kvm_ring_map(vcpu, e) : 0;
 	if (r < 0)
 		return r;
 	r = set_cpuid(vcpu, machine->host->cpuid, topology, e);
@@ -105,6 +109,7 @@ struct kvm_vcpu *kvm_vcpu_free(struct kvm_vcpu *vcpu)
 	if (!vcpu)
 		return NULL;
 	kvm_stats_fini(&vcpu->stats);
+	kvm_ring_unmap(vcpu);
 	if (vcpu->run)
 		munmap(vcpu->run, vcpu->run_size);
 	close_fd(vcpu->fd);
@@ -231,6 +236,7 @@ static const char *const exit_names[] = {
 	[VCPU_EXIT_SHUTDOWN] = "shutdown",
 	[VCPU_EXIT_EMULATION] = "emulation-failure",
 	[VCPU_EXIT_FAIL_ENTRY] = "fail-entry",
+	[VCPU_EXIT_RING_FULL] = "ring-full",
 	[VCPU_EXIT_OTHER] = "other",
 };
 static_assert(ARRAY_SIZE(exit_names) == N_VCPU_EXIT_KINDS, "an exit has no name");
@@ -281,6 +287,9 @@ static void translate_exit(struct kvm_run *run, struct vcpu_exit *ret)
 		break;
 	case KVM_EXIT_SHUTDOWN:
 		ret->kind = VCPU_EXIT_SHUTDOWN;
+		break;
+	case KVM_EXIT_DIRTY_RING_FULL:
+		ret->kind = VCPU_EXIT_RING_FULL;
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		if (run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)

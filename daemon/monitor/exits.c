@@ -211,6 +211,18 @@ static void report_emulation(struct core *core, const struct vcpu_exit *exit)
 		exit->emulation.n_bytes ? bytes : " unknown");
 }
 
+static bool do_ring_full(struct core *core)
+{
+	struct error e = {};
+	int r;
+
+	machine_harvest(core, true);
+	r = kvm_machine_rearm(core->partition->kvm, &e);
+	if (r < 0)
+		report(core, REASON_UNKNOWN, true, 0, "%s", error_text(&e, r));
+	return r == 0;
+}
+
 static bool do_exit(struct core *core, const struct vcpu_exit *exit)
 {
 	uint64_t rip = kvm_vcpu_registers(core->vcpu)->rip;
@@ -232,6 +244,8 @@ static bool do_exit(struct core *core, const struct vcpu_exit *exit)
 		report(core, REASON_UNKNOWN, false, rip,
 			"the processor refused to enter the guest at RIP 0x%" PRIx64 ", reason 0x%x", rip, exit->code);
 		return false;
+	case VCPU_EXIT_RING_FULL:
+		return do_ring_full(core);
 	case VCPU_EXIT_HLT: /* LAPICs are in the kernel: it waits there */
 	case VCPU_EXIT_OTHER:
 	case N_VCPU_EXIT_KINDS:

@@ -88,17 +88,35 @@ int machine_start(struct machine *machine, struct error *e)
 	return r;
 }
 
-/* Back to the template: the pages that the guest has changed are ours alone, and go. */
+static void note_dirty(void *data, uint64_t gpa)
+{
+	struct machine *machine = data;
+
+	hrt_memory_dirty(&machine->hrt_memory, &machine->memory, gpa);
+}
+
+void machine_harvest(struct core *core, bool full)
+{
+	struct machine *machine = core->partition->machine;
+
+	if (!kvm_vcpu_harvest(core->vcpu, full, note_dirty, machine))
+		hrt_memory_lost_track(&machine->hrt_memory);
+}
+
 static int put_back_hrt_memory(struct machine *machine, struct error *e)
 {
-	uint64_t from = machine->spec->ros_memory;
+	struct partition *p = &machine->partitions[PARTITION_HRT];
+	int r;
 
-	if (madvise(machine->ram + from, machine->ram_bytes - from, MADV_DONTNEED) < 0)
-		return error_set_errno(e, -errno, "putting the HRT's memory back");
+	for (uint32_t i = 0; i < p->n_cores; i++)
+		machine_harvest(&p->cores[i], false);
+	r = hrt_memory_put_back(&machine->hrt_memory, e);
+	if (r == 0)
+		r = kvm_machine_rearm(p->kvm, e);
 	memset(machine->comm_page, 0, PAGE_SIZE);
 	pit_fini(&machine->pit);
 	pit_init(&machine->pit);
-	return 0;
+	return r;
 }
 
 static int put_back_ros_memory(struct machine *machine, struct error *e)

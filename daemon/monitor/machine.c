@@ -2,7 +2,6 @@
 #include "monitor/machine.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -21,26 +20,17 @@
 
 /* --- Memory --------------------------------------------------------------------------------------------- */
 
-static int memfd_of(const char *name, uint64_t size, int *ret, struct error *e)
+static int make_ros_memory(struct machine *machine, struct error *e)
 {
-	_cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
-		return error_set_errno(e, -errno, "making %llu MiB of guest memory", size / MiB);
-	*ret = take_fd(fd);
-	return 0;
-}
-
-/* Maps `size` bytes of fd over the guest's RAM at `offset`. */
-static int map_ram(struct machine *machine, uint64_t offset, uint64_t size, int flags, int fd, struct error *e)
-{
+	uint64_t size = machine->spec->ros_memory;
 	void *p;
 
-	if (size == 0)
-		return 0;
-	p = mmap(machine->ram + offset, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, fd, 0);
+	machine->ros_memfd = memfd_create("hvm-ros", MFD_CLOEXEC);
+	if (machine->ros_memfd < 0 || ftruncate(machine->ros_memfd, (off_t)size) < 0)
+		return error_set_errno(e, -errno, "making %llu MiB of ROS memory", size / MiB);
+	p = mmap(machine->ram, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, machine->ros_memfd, 0);
 	if (p == MAP_FAILED)
-		return error_set_errno(e, -errno, "mapping %llu MiB of guest memory", size / MiB);
+		return error_set_errno(e, -errno, "mapping %llu MiB of ROS memory", size / MiB);
 	return 0;
 }
 
@@ -55,46 +45,33 @@ static void add_windows(struct machine *machine)
 		memory_add(&machine->memory, machine->plan.comm_page, PAGE_SIZE, machine->comm_page);
 }
 
-/*
- * The HRT's memory as it is at boot, in a file that nobody can change any more.
- * It is written through a mapping at the place in the guest's RAM where the
- * private one will be, so that memory_at() serves both.
- */
-static int write_template(struct machine *machine, int template, struct error *e)
+/* The HRT's memory as it is at boot. */
+static int write_template(struct machine *machine, struct error *e)
 {
-	const struct vm_spec *spec = machine->spec;
-	uint64_t size = spec->memory - spec->ros_memory;
 	int r;
 
-	r = map_ram(machine, spec->ros_memory, size, MAP_SHARED, template, e);
-	if (r < 0)
-		return r;
 	boot_write_image(&machine->image, machine->image_data, &machine->memory);
-	r = boot_write_state(&machine->plan, spec->hrt_cmdline, machine->cpu_khz, &machine->memory, e);
+	r = boot_write_state(&machine->plan, machine->spec->hrt_cmdline, machine->cpu_khz, &machine->memory, e);
 	if (r < 0)
 		return r;
-	r = map_ram(machine, spec->ros_memory, size, MAP_PRIVATE, template, e);
-	if (r < 0)
-		return r;
-	if (fcntl(template, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
-		return error_set_errno(e, -errno, "sealing the HRT's template");
-	return 0;
+	return hrt_memory_seal(&machine->hrt_memory, kvm_host_has_dirty_ring(machine->host), e);
 }
 
-static int reserve_ram(struct machine *machine, struct error *e)
+static int make_memory(struct machine *machine, struct error *e)
 {
+	const struct vm_spec *spec = machine->spec;
 	void *p;
 	int r;
 
-	p = mmap(NULL, machine->spec->memory, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = mmap(NULL, spec->memory, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
-		return error_set_errno(e, -errno, "reserving %llu MiB of addresses", machine->spec->memory / MiB);
+		return error_set_errno(e, -errno, "reserving %llu MiB of addresses", spec->memory / MiB);
 	machine->ram = p;
-	machine->ram_bytes = machine->spec->memory;
-	r = memfd_of("hvm-ros", machine->spec->ros_memory, &machine->ros_memfd, e);
+	machine->ram_bytes = spec->memory;
+	r = make_ros_memory(machine, e);
 	if (r < 0)
 		return r;
-	r = map_ram(machine, 0, machine->spec->ros_memory, MAP_SHARED, machine->ros_memfd, e);
+	r = hrt_memory_init(&machine->hrt_memory, machine->ram + spec->ros_memory, spec->memory - spec->ros_memory, e);
 	if (r < 0)
 		return r;
 	p = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -107,20 +84,41 @@ static int reserve_ram(struct machine *machine, struct error *e)
 
 /* --- The two KVM machines --------------------------------------------------------------------------------- */
 
-/* Gives a KVM machine the windows of memory below `bytes` of RAM, and the comm page. */
-static int map_windows(struct machine *machine, struct partition *p, uint64_t bytes, struct error *e)
+/* Maps the part of a window of RAM that lies within [from, to), counted in bytes of RAM. */
+static int map_part(struct machine *machine, struct partition *p, const struct memory_window *w, uint64_t from,
+	uint64_t to, bool tracked, struct error *e)
 {
-	for (size_t i = 0; i < machine->memory.n_windows; i++) {
-		const struct memory_window *w = &machine->memory.windows[i];
-		bool is_ram = w->host >= machine->ram && w->host < machine->ram + machine->ram_bytes;
-		uint64_t below = is_ram ? (uint64_t)(w->host - machine->ram) : 0;
-		uint64_t size = !is_ram ? w->size : below >= bytes ? 0 : bytes - below < w->size ? bytes - below : w->size;
-		int r = size == 0 ? 0 : kvm_machine_map(p->kvm, w->gpa, size, w->host, e);
+	uint64_t start = (uint64_t)(w->host - machine->ram), end = start + w->size;
 
-		if (r < 0)
-			return r;
+	if (start < from)
+		start = from;
+	if (end > to)
+		end = to;
+	if (start >= end)
+		return 0;
+	return kvm_machine_map(p->kvm, w->gpa + (start - (uint64_t)(w->host - machine->ram)), end - start,
+		machine->ram + start, tracked, e);
+}
+
+/* ROS memory for both, the HRT's for the HRT alone, the comm page for both. */
+static int map_memory(struct machine *machine, struct partition *p, struct error *e)
+{
+	uint64_t ros = machine->spec->ros_memory;
+	bool hrt = p->role == PARTITION_HRT;
+	int r = 0;
+
+	for (size_t i = 0; i < machine->memory.n_windows && r == 0; i++) {
+		const struct memory_window *w = &machine->memory.windows[i];
+
+		if (w->host == machine->comm_page) {
+			r = kvm_machine_map(p->kvm, w->gpa, w->size, w->host, false, e);
+			continue;
+		}
+		r = map_part(machine, p, w, 0, ros, false, e);
+		if (r == 0 && hrt)
+			r = map_part(machine, p, w, ros, machine->ram_bytes, kvm_host_has_dirty_ring(machine->host), e);
 	}
-	return 0;
+	return r;
 }
 
 static int make_core(struct partition *p, struct core *core, uint32_t id, struct error *e)
@@ -157,7 +155,10 @@ static int make_partition(struct machine *machine, enum partition_role role, str
 	r = kvm_machine_new(machine->host, p->first_core, &p->kvm, e);
 	if (r < 0)
 		return r;
-	r = map_windows(machine, p, role == PARTITION_ROS ? spec->ros_memory : spec->memory, e);
+	if (role == PARTITION_HRT && kvm_host_has_dirty_ring(machine->host))
+		r = kvm_machine_track(p->kvm, e);
+	if (r == 0)
+		r = map_memory(machine, p, e);
 	if (r < 0)
 		return r;
 	r = kvm_machine_add_irqchip(p->kvm, e);
@@ -207,7 +208,6 @@ static int load_image(struct machine *machine, int image_fd, struct error *e)
 
 static int build(struct machine *machine, int *kvm_fd, int image_fd, struct error *e)
 {
-	_cleanup_close_ int template = -1;
 	int r;
 
 	if (!machine->spec->hybrid)
@@ -219,15 +219,7 @@ static int build(struct machine *machine, int *kvm_fd, int image_fd, struct erro
 	r = load_image(machine, image_fd, e);
 	if (r < 0)
 		return r;
-	r = reserve_ram(machine, e);
-	if (r < 0)
-		return r;
-	r = memfd_of("hvm-hrt", machine->spec->memory - machine->spec->ros_memory, &template, e);
-	if (r < 0)
-		return r;
-	/* Before the machines are made: they take their memory as it is mapped now. */
-	r = map_ram(machine, machine->spec->ros_memory, machine->spec->memory - machine->spec->ros_memory, MAP_PRIVATE,
-		template, e);
+	r = make_memory(machine, e);
 	if (r < 0)
 		return r;
 	for (int role = 0; role < N_PARTITION_ROLES; role++) {
@@ -236,7 +228,7 @@ static int build(struct machine *machine, int *kvm_fd, int image_fd, struct erro
 			return error_prefix(e, r, "the %s partition", partition_role_to_string((enum partition_role)role));
 	}
 	machine->cpu_khz = kvm_vcpu_tsc_khz(machine->partitions[PARTITION_HRT].cores[0].vcpu);
-	return write_template(machine, template, e);
+	return write_template(machine, e);
 }
 
 int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, struct machine **ret, struct error *e)
@@ -284,6 +276,7 @@ struct machine *machine_free(struct machine *machine)
 	}
 	if (machine->comm_page)
 		munmap(machine->comm_page, PAGE_SIZE);
+	hrt_memory_fini(&machine->hrt_memory);
 	if (machine->ram)
 		munmap(machine->ram, machine->ram_bytes);
 	close_fd(machine->ros_memfd);

@@ -5,9 +5,7 @@
  *	cores       [0, k)               [k, N)
  *	memory      [0, R), comm page    [0, M), comm page
  *
- * ROS memory is one shared memfd. HRT memory is built once into a template (a
- * sealed memfd) and mapped privately: a start copies nothing, and a reset drops
- * the pages that the guest has changed, whereupon the template shows again.
+ * ROS memory is one shared memfd; for the HRT's, see hrt-memory.h.
  *
  * Who may touch what: everything here belongs to the coordinator (the main
  * thread), but for what stands under `lock`, through which cores tell it news.
@@ -26,6 +24,7 @@
 #include "image/hrt.h"
 #include "link/state.h"
 #include "monitor/core.h"
+#include "monitor/hrt-memory.h"
 
 struct console;
 struct vm_spec;
@@ -77,6 +76,7 @@ struct machine {
 	uint64_t ram_bytes;
 	uint8_t *comm_page; /* owned mapping */
 	int ros_memfd;      /* owned */
+	struct hrt_memory hrt_memory; /* within ram */
 	struct memory memory; /* as the HRT sees it */
 
 	struct partition partitions[N_PARTITION_ROLES];
@@ -122,6 +122,9 @@ bool machine_flush_console(struct machine *machine, uint64_t until_usec);
 
 /* What cores do at an exit (exits.c). */
 extern const struct core_listener machine_core_listener;
+
+/* Takes in which pages a core has written to, `full` when it stopped for that. On its thread, or while it is parked. */
+void machine_harvest(struct core *core, bool full);
 
 /* From a core's thread: news for the coordinator. */
 void machine_report_crash(struct partition *partition, const struct crash *crash);

@@ -123,11 +123,17 @@ static void dirty(struct core *core)
 	const char *value = info_option(&core->info, "pages=");
 	uint64_t wanted = value ? option_number(value) : 1, done = 0;
 	uint64_t offset = core->info.hrt->gva_offset;
-	uint64_t page = ((uint64_t)image_end - offset + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+	uint64_t page = ((uint64_t)image_end - offset + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), used = 0;
 
-	for (; done < wanted && page < core->layout.stacks; page += PAGE_SIZE, done++)
-		*(volatile uint64_t *)(offset + page) = page;
+	for (; done < wanted && page < core->layout.stacks; page += PAGE_SIZE, done++) {
+		volatile uint64_t *word = (volatile uint64_t *)(offset + page);
+
+		used += *word != 0;
+		*word = page;
+	}
 	say(core, "dirtied %lu of %lu pages", done, wanted);
+	if (used)
+		say(core, "FAIL %lu of them were not zero", used);
 }
 
 static const struct mode {

@@ -1,0 +1,109 @@
+/* hrt-memory.c - see hrt-memory.h */
+#include "monitor/hrt-memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "abi/x86.h"
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "guest/memory.h"
+
+static int map_at_host(struct hrt_memory *m, int flags, struct error *e)
+{
+	void *p = mmap(m->host, m->size, PROT_READ | PROT_WRITE, flags | MAP_FIXED | MAP_NORESERVE, m->template, 0);
+
+	if (p == MAP_FAILED)
+		return error_set_errno(e, -errno, "mapping %llu MiB of HRT memory", m->size / MiB);
+	return 0;
+}
+
+int hrt_memory_init(struct hrt_memory *m, uint8_t *host, uint64_t size, struct error *e)
+{
+	m->host = host;
+	m->size = size;
+	pthread_mutex_init(&m->lock, NULL);
+	m->template = memfd_create("hvm-hrt", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (m->template < 0 || ftruncate(m->template, (off_t)size) < 0)
+		return error_set_errno(e, -errno, "making %llu MiB of HRT memory", size / MiB);
+	return map_at_host(m, MAP_SHARED, e);
+}
+
+void hrt_memory_fini(struct hrt_memory *m)
+{
+	if (!m->host)
+		return;
+	if (m->pristine)
+		munmap((void *)m->pristine, m->size);
+	close_fd(m->template);
+	pthread_mutex_destroy(&m->lock);
+	m->host = NULL;
+}
+
+/* Nobody can change the template any more; our own view of it is private because older kernels allow no other. */
+int hrt_memory_seal(struct hrt_memory *m, bool tracked, struct error *e)
+{
+	void *pristine;
+	int r = map_at_host(m, MAP_PRIVATE, e);
+
+	if (r < 0)
+		return r;
+	if (fcntl(m->template, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+		return error_set_errno(e, -errno, "sealing the HRT's template");
+	pristine = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, m->template, 0);
+	if (pristine == MAP_FAILED)
+		return error_set_errno(e, -errno, "mapping the HRT's template");
+	m->pristine = pristine;
+	m->template = close_fd(m->template);
+	m->tracked = tracked;
+	return 0;
+}
+
+void hrt_memory_dirty(struct hrt_memory *m, const struct memory *memory, uint64_t gpa)
+{
+	const uint8_t *page = memory_at(memory, gpa, PAGE_SIZE);
+
+	if (!page || page < m->host || page >= m->host + m->size)
+		return;
+	pthread_mutex_lock(&m->lock);
+	if (m->n_dirty < HRT_MEMORY_LIST_MAX)
+		m->dirty[m->n_dirty++] = (uint32_t)((uint64_t)(page - m->host) / PAGE_SIZE);
+	else
+		m->overflow = true;
+	pthread_mutex_unlock(&m->lock);
+}
+
+void hrt_memory_lost_track(struct hrt_memory *m)
+{
+	pthread_mutex_lock(&m->lock);
+	m->overflow = true;
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void copy_pages(struct hrt_memory *m)
+{
+	for (uint32_t i = 0; i < m->n_dirty; i++) {
+		uint64_t offset = m->dirty[i] * PAGE_SIZE;
+
+		memcpy(m->host + offset, m->pristine + offset, PAGE_SIZE);
+	}
+}
+
+int hrt_memory_put_back(struct hrt_memory *m, struct error *e)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->tracked && !m->overflow)
+		copy_pages(m);
+	else if (madvise(m->host, m->size, MADV_DONTNEED) < 0)
+		r = error_set_errno(e, -errno, "putting the HRT's memory back");
+	m->n_dirty = 0;
+	m->overflow = false;
+	pthread_mutex_unlock(&m->lock);
+	return r;
+}

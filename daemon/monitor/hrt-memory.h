@@ -1,0 +1,48 @@
+/*
+ * hrt-memory.h - the HRT's own memory, and putting it back to what it was at boot
+ *
+ * It is built once into a template, a sealed memfd, and mapped privately: a start
+ * copies nothing, and what the guest writes to becomes a page of its own. To put
+ * it back, those pages are copied from the template again: KVM's dirty rings say
+ * which they are, so the cost follows what the guest wrote, not the size of the
+ * machine. Where there are no rings, or too many pages, the private pages are
+ * dropped instead, and the template shows through.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct memory;
+
+#define HRT_MEMORY_LIST_MAX 16384u /* pages; copying more of them one by one costs more than dropping all */
+
+struct hrt_memory {
+	uint8_t *host;       /* borrowed: where in our address space it is mapped */
+	uint64_t size;       /* bytes */
+	const uint8_t *pristine; /* owned mapping of the template */
+	int template;        /* owned; -1: sealed, and only mapped */
+	bool tracked;        /* hrt_memory_dirty() is told of every page */
+	pthread_mutex_t lock; /* of the list */
+	uint32_t n_dirty;
+	bool overflow;       /* there are more than the list has */
+	uint32_t dirty[HRT_MEMORY_LIST_MAX]; /* page numbers from `host` */
+};
+
+/* Makes the template, empty and writable, and maps it at `host`, which is reserved. */
+int hrt_memory_init(struct hrt_memory *m, uint8_t *host, uint64_t size, struct error *e);
+void hrt_memory_fini(struct hrt_memory *m);
+
+/* Seals what has been written at `host` as the template, and maps it privately. */
+int hrt_memory_seal(struct hrt_memory *m, bool tracked, struct error *e);
+
+/* The guest has written to the page at this GPA. From any thread. */
+void hrt_memory_dirty(struct hrt_memory *m, const struct memory *memory, uint64_t gpa);
+
+/* The guest has written to pages that nobody knows. From any thread. */
+void hrt_memory_lost_track(struct hrt_memory *m);
+
+/* Puts everything back. No guest is running, and hrt_memory_dirty() has been told of all. */
+int hrt_memory_put_back(struct hrt_memory *m, struct error *e);
