@@ -80,25 +80,45 @@ static pid_t spawn(const char *program, const char *const argv[])
 	return pid;
 }
 
+static struct sockaddr_un socket_address(const char *name)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", harness_path(name));
+	return address;
+}
+
+/* The socket is there a moment before anybody listens: only a connection shows that the daemon is up. */
+static bool bus_answers(void)
+{
+	struct sockaddr_un address = socket_address("bus");
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool answers = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+
+	close(fd);
+	return answers;
+}
+
 static void dbus_start(void)
 {
 	char config[128];
+	bool up = false;
 
 	write_bus_config();
 	snprintf(config, sizeof(config), "--config-file=%s", harness_path("bus.conf"));
 	harness.dbus = spawn(
 		"dbus-daemon", (const char *[]){"dbus-daemon", config, "--nofork", "--nopidfile", NULL});
 	snprintf(harness.address, sizeof(harness.address), "unix:path=%s", harness_path("bus"));
-	for (int i = 0; i < 500 && access(harness_path("bus"), F_OK) < 0; i++)
+	for (int i = 0; i < 1000 && !(up = bus_answers()); i++)
 		usleep(10000);
+	cr_assert(up, "dbus-daemon did not come up");
 }
 
 /* hvmd's word that it is ready is the way systemd hears it: sd_notify(3). */
 static void notify_open(void)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = socket_address("notify");
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", harness_path("notify"));
 	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	cr_assert_eq(bind(notify_fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	setenv("NOTIFY_SOCKET", address.sun_path, 1);

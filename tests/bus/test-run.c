@@ -344,8 +344,12 @@ Test(run, monitor_that_answers_unasked_is_killed)
 
 Test(run, monitor_killed_from_outside_is_noticed)
 {
+	pid_t pid;
+
 	run_vm("");
-	kill(leader(), SIGKILL);
+	pid = leader();
+	cr_assert_gt(pid, 0);
+	kill(pid, SIGKILL);
 	cr_expect(property_becomes(VM("a"), "State", "failed"));
 	cr_expect(strstr(property(VM("a"), "StateDetails"), "was killed by signal 9"));
 }
