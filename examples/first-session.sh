@@ -81,9 +81,9 @@ cat >bus.conf <<END
 END
 
 step "A private D-Bus, and hvmd on it. hvmd is the daemon that keeps and runs hybrid VMs."
-dbus-daemon --config-file=bus.conf --nofork --nopidfile >bus.log 2>&1 &
+dbus-daemon --config-file=bus.conf --nofork --nopidfile --print-address >bus.address 2>bus.log &
 bus=$!
-wait_for "the start of dbus-daemon" test -S bus
+wait_for "the start of dbus-daemon" test -s bus.address
 "$build/hvmd" --bus=system --state-dir="$work/state" --run-dir="$work/run" --monitor="$build/hvm-monitor" \
 	>hvmd.log 2>&1 &
 daemon=$!

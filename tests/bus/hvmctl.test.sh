@@ -141,9 +141,9 @@ cat >"$work/bus.conf" <<END
   </policy>
 </busconfig>
 END
-dbus-daemon --nofork --config-file="$work/bus.conf" 2>"$work/bus.log" &
+dbus-daemon --nofork --config-file="$work/bus.conf" --print-address >"$work/bus.address" 2>"$work/bus.log" &
 pids=$!
-within 5 test -S "$work/bus" || { echo "Bail out! dbus-daemon does not start"; exit 99; }
+within 5 test -s "$work/bus.address" || { echo "Bail out! dbus-daemon does not start"; exit 99; }
 
 check "without hvmd on the bus, hvmctl says so" gives 1 "" \
 	"hvmctl: hvmd is not there: nobody owns org.hvmd1 on the bus \"unix:path=@/bus\"" list
