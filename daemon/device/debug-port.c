@@ -24,10 +24,8 @@ static void hand_on(struct debug_port *port)
 
 static void add_byte(struct debug_port *port, uint8_t byte)
 {
-	if (port->size == 0) {
-		port->begun_usec = clock_usec();
+	if (port->size == 0)
 		port->listener->begun(port->listener->data, port->core);
-	}
 	port->line[port->size++] = (char)byte;
 	if (byte == '\n' || port->size == DEBUG_PORT_LINE_MAX)
 		hand_on(port);
@@ -38,6 +36,7 @@ void debug_port_write(struct debug_port *port, const uint8_t *bytes, size_t size
 	pthread_mutex_lock(&port->lock);
 	for (size_t i = 0; i < size; i++)
 		add_byte(port, bytes[i]);
+	port->last_usec = clock_usec();
 	pthread_mutex_unlock(&port->lock);
 }
 
@@ -46,7 +45,7 @@ bool debug_port_flush(struct debug_port *port, uint64_t until_usec)
 	bool left;
 
 	pthread_mutex_lock(&port->lock);
-	if (port->size > 0 && port->begun_usec <= until_usec)
+	if (port->size > 0 && port->last_usec <= until_usec)
 		hand_on(port);
 	left = port->size > 0;
 	pthread_mutex_unlock(&port->lock);

@@ -26,7 +26,7 @@ struct debug_port {
 	uint32_t core;
 	const struct debug_port_listener *listener; /* borrowed */
 	size_t size;
-	uint64_t begun_usec; /* CLOCK_MONOTONIC, when the first byte came */
+	uint64_t last_usec; /* CLOCK_MONOTONIC, when the last byte came */
 	char line[DEBUG_PORT_LINE_MAX];
 };
 
@@ -36,5 +36,5 @@ void debug_port_fini(struct debug_port *port);
 /* The guest has written these bytes. */
 void debug_port_write(struct debug_port *port, const uint8_t *bytes, size_t size);
 
-/* Hands on an unfinished line that began at or before `until_usec`. Whether a younger one is left. */
+/* Hands on an unfinished line whose last byte came at or before `until_usec`. Whether a younger one is left. */
 bool debug_port_flush(struct debug_port *port, uint64_t until_usec);

@@ -37,7 +37,7 @@ struct crash {
 	bool ours; /* the host's or our fault: failed, not crashed */
 	enum vm_reason reason;
 	uint32_t core;
-	uint64_t address; /* RIP */
+	uint64_t address; /* RIP; 0: not known */
 	char text[ERROR_TEXT_MAX];
 };
 
@@ -117,7 +117,7 @@ bool machine_park(struct machine *machine, uint64_t timeout_usec);
 /* Parks the partition's other cores after a crash was reported and moves it to its new state. Whether there was one. */
 bool machine_collect_crash(struct machine *machine, struct partition *partition, struct crash *ret);
 
-/* Hands on what cores have begun to print at or before `until_usec`. Whether something younger is left. */
+/* Hands on the unfinished lines of cores that printed nothing after `until_usec`. Whether another is left. */
 bool machine_flush_console(struct machine *machine, uint64_t until_usec);
 
 /* What cores do at an exit (exits.c). */

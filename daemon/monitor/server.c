@@ -19,7 +19,7 @@
 #include "spec/wire.h"
 
 #define STOP_DEADLINE_USEC  500000 /* a second is promised for the whole of a stop */
-#define FLUSH_AFTER_USEC    100000 /* an unfinished line is shown after this; [spec 11.7] */
+#define FLUSH_AFTER_USEC    100000 /* an unfinished line is shown when nothing came to it for so long; [spec 11.7] */
 #define GUEST_RESET_GAP_USEC 10000 /* between two resets that a guest asks for: it cannot keep us from serving hvmd */
 #define REPLY_ROOM          (LINK_MESSAGE_MAX - 256) /* bytes of body that fit a reply beside its head */
 
@@ -345,7 +345,7 @@ static void on_time(struct server *server)
 	uint64_t now = clock_usec();
 
 	if (server->flush_at && now >= server->flush_at) {
-		server->flush_at = machine_flush_console(server->machine, now - FLUSH_AFTER_USEC / 2) ?
+		server->flush_at = machine_flush_console(server->machine, now - FLUSH_AFTER_USEC) ?
 			now + FLUSH_AFTER_USEC / 2 : 0;
 	}
 	if (server->reset_pending && now >= server->reset_at)

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "device/debug-port.h"
@@ -180,17 +181,22 @@ Test(debug_port, ends_a_line_of_1023_bytes)
 	debug_port_fini(&port);
 }
 
-Test(debug_port, flushes_only_what_began_early_enough)
+Test(debug_port, flushes_only_what_has_rested_long_enough)
 {
 	struct debug_port port;
+	uint64_t first;
 
 	debug_port_init(&port, 0, &listener);
 	debug_port_write(&port, (const uint8_t *)"abc", 3);
-	debug_port_flush(&port, port.begun_usec - 1);
+	first = port.last_usec;
+	while (clock_usec() == first)
+		;
+	debug_port_write(&port, (const uint8_t *)"d", 1);
+	debug_port_flush(&port, first);
 	cr_expect_str_eq(seen, "");
-	debug_port_flush(&port, port.begun_usec);
-	cr_expect_str_eq(seen, "0<abc>");
+	debug_port_flush(&port, port.last_usec);
+	cr_expect_str_eq(seen, "0<abcd>");
 	debug_port_flush(&port, UINT64_MAX);
-	cr_expect_str_eq(seen, "0<abc>");
+	cr_expect_str_eq(seen, "0<abcd>");
 	debug_port_fini(&port);
 }
