@@ -119,7 +119,7 @@ static void send(sd_bus_message *signal, int r)
 	sd_bus_message_unref(signal);
 }
 
-/* The a{sv} of both signals below; vcpu and address are there where a core is to blame. */
+/* The a{sv} of both signals below; vcpu is there where a core is to blame, address where it is known. */
 static int append_details(
 	sd_bus_message *signal, const char *role, int32_t vcpu, uint64_t address, const char *message)
 {
@@ -131,8 +131,9 @@ static int append_details(
 	if (r >= 0 && role)
 		r = sd_bus_message_append(signal, "{sv}", "partition", "s", role);
 	if (r >= 0 && vcpu >= 0)
-		r = sd_bus_message_append(
-			signal, "{sv}{sv}", "vcpu", "u", (uint32_t)vcpu, "address", "t", address);
+		r = sd_bus_message_append(signal, "{sv}", "vcpu", "u", (uint32_t)vcpu);
+	if (r >= 0 && vcpu >= 0 && address)
+		r = sd_bus_message_append(signal, "{sv}", "address", "t", address);
 	return r < 0 ? r : sd_bus_message_close_container(signal);
 }
 

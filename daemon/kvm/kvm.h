@@ -130,6 +130,9 @@ struct vcpu_exit {
 			uint8_t *data;
 		} mmio;
 		struct {
+			bool lost; /* SVM keeps nothing of a guest at a shutdown; KVM has put the vCPU into its state after INIT */
+		} shutdown;
+		struct {
 			uint8_t bytes[15]; /* of the instruction */
 			uint8_t n_bytes;   /* 0 where KVM does not say */
 		} emulation;

@@ -37,6 +37,7 @@ static const struct {
 
 #define FCW_RESET   0x037F /* as FNINIT leaves it; SDM volume 1, 8.1.5 */
 #define MXCSR_RESET 0x1F80 /* SDM volume 1, 10.2.3 */
+#define RIP_RESET   0xFFF0 /* SDM volume 3A, table 10-1 */
 
 static int set_cpuid(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 *supported, const struct vcpu_topology *topology,
 	struct error *e)
@@ -302,6 +303,15 @@ static void translate_exit(struct kvm_run *run, struct vcpu_exit *ret)
 	}
 }
 
+/* Whether a shutdown has cost the guest's registers: AMD's manual, volume 2, 15.14.3. We ask, since no exit says. */
+static bool is_after_init(struct kvm_vcpu *vcpu)
+{
+	struct kvm_sregs sregs;
+
+	return vcpu->run->s.regs.regs.rip == RIP_RESET &&
+		kvm_ioctl(vcpu->fd, KVM_GET_SREGS, (unsigned long)&sregs) >= 0 && !(sregs.cr0 & CR0_PE);
+}
+
 int kvm_vcpu_run(struct kvm_vcpu *vcpu, struct vcpu_exit *ret)
 {
 	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
@@ -311,6 +321,8 @@ int kvm_vcpu_run(struct kvm_vcpu *vcpu, struct vcpu_exit *ret)
 		return 0;
 	}
 	translate_exit(vcpu->run, ret);
+	if (ret->kind == VCPU_EXIT_SHUTDOWN)
+		ret->shutdown.lost = is_after_init(vcpu);
 	return 0;
 }
 

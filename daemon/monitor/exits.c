@@ -223,6 +223,14 @@ static bool do_ring_full(struct core *core)
 	return r == 0;
 }
 
+static void report_shutdown(struct core *core, const struct vcpu_exit *exit, uint64_t rip)
+{
+	if (exit->shutdown.lost)
+		report(core, REASON_TRIPLE_FAULT, false, 0, "triple fault; this processor does not keep where");
+	else
+		report(core, REASON_TRIPLE_FAULT, false, rip, "triple fault at RIP 0x%" PRIx64, rip);
+}
+
 static bool do_exit(struct core *core, const struct vcpu_exit *exit)
 {
 	uint64_t rip = kvm_vcpu_registers(core->vcpu)->rip;
@@ -235,7 +243,7 @@ static bool do_exit(struct core *core, const struct vcpu_exit *exit)
 	case VCPU_EXIT_MMIO:
 		return do_mmio(core, exit);
 	case VCPU_EXIT_SHUTDOWN:
-		report(core, REASON_TRIPLE_FAULT, false, rip, "triple fault at RIP 0x%" PRIx64, rip);
+		report_shutdown(core, exit, rip);
 		return false;
 	case VCPU_EXIT_EMULATION:
 		report_emulation(core, exit);
