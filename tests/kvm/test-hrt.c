@@ -260,6 +260,12 @@ Test(hrt, shows_its_lines_to_a_watcher_who_comes_late)
 
 /* --- Misbehaviour --------------------------------------------------------- */
 
+/* AMD's processors, where KVM uses them, lose all registers in a triple fault; others keep them. */
+static bool have_svm(void)
+{
+	return access("/sys/module/kvm_amd", F_OK) == 0;
+}
+
 static void expect_crash(enum vm_reason reason, int32_t vcpu, const char *text)
 {
 	const struct partition_news *hrt = &client.partitions[PARTITION_HRT];
@@ -269,8 +275,11 @@ static void expect_crash(enum vm_reason reason, int32_t vcpu, const char *text)
 	cr_expect_eq(hrt->reason, reason, "the reason is %s, not %s", vm_reason_to_string(hrt->reason),
 		vm_reason_to_string(reason));
 	cr_expect_eq(hrt->vcpu, vcpu, "it was core %d, not %d", hrt->vcpu, vcpu);
-	cr_expect_eq(hrt->address >> 16, (HVM_GVA_OFFSET_HIGH + 8 * MiB) >> 16, "it was at 0x%llx, outside the image",
-		(unsigned long long)hrt->address);
+	if (reason == REASON_TRIPLE_FAULT && have_svm())
+		cr_expect_eq(hrt->address, 0);
+	else
+		cr_expect_eq(hrt->address >> 16, (HVM_GVA_OFFSET_HIGH + 8 * MiB) >> 16,
+			"it was at 0x%llx, outside the image", (unsigned long long)hrt->address);
 	cr_expect(strstr(hrt->details, text), "\"%s\" does not say \"%s\"", hrt->details, text);
 	cr_expect(monitor_wait_text(&client, hrt->details, 1, 1000), "the console does not say \"%s\"", hrt->details);
 }
@@ -291,12 +300,14 @@ static void check_crash(const char *cmdline, enum vm_reason reason, int32_t vcpu
 
 Test(hrt, crashes_by_a_triple_fault)
 {
-	check_crash("mode=triple", REASON_TRIPLE_FAULT, 2, "core 2: triple fault at RIP 0xffff80000080");
+	check_crash("mode=triple", REASON_TRIPLE_FAULT, 2,
+		have_svm() ? "core 2: triple fault; this processor" : "core 2: triple fault at RIP 0xffff80000080");
 }
 
 Test(hrt, crashes_on_the_core_that_its_command_line_names)
 {
-	check_crash("mode=triple core=0", REASON_TRIPLE_FAULT, 1, "core 1: triple fault at RIP 0xffff80000080");
+	check_crash("mode=triple core=0", REASON_TRIPLE_FAULT, 1,
+		have_svm() ? "core 1: triple fault; this processor" : "core 1: triple fault at RIP 0xffff80000080");
 }
 
 Test(hrt, crashes_by_a_page_fault_that_only_the_null_handler_takes)
@@ -315,9 +326,6 @@ Test(hrt, crashes_by_an_instruction_that_kvm_cannot_emulate)
 	struct test_machine machine = machine_with("reference.elf", 2, "mode=emulation");
 
 	start(&machine);
-	while (client.partitions[PARTITION_HRT].state == PARTITION_RUNNING)
-		if (monitor_wait_text(&client, "popcnt worked", 1, 100))
-			cr_skip_test("this processor runs popcnt itself");
 	expect_crash(REASON_EMULATION_FAILURE, 2, "core 2: KVM cannot emulate the instruction at RIP 0xffff80000080");
 	cr_expect(strstr(client.partitions[PARTITION_HRT].details, "f3 48 0f b8"), "the bytes of popcnt are not in \"%s\"",
 		client.partitions[PARTITION_HRT].details);
@@ -339,7 +347,11 @@ Test(hrt, is_stopped_within_a_second_after_a_raw_vmcall)
 
 	start(&machine);
 	cr_assert(monitor_wait_text(&client, "core 1: vmcall comes now", 1, BOOT_TIMEOUT_MS));
-	usleep(100000); /* into the hang, where there is one */
+	if (!have_svm())
+		usleep(100000); /* into the hang, where there is one */
+	else
+		cr_expect(monitor_wait_text(&client, "core 1: vmcall answered 0xfffffffffffffc18", 1, BOOT_TIMEOUT_MS), "%s",
+			monitor_log(&client)); /* -1000, KVM_ENOSYS in <linux/kvm_para.h> */
 	cr_expect_eq(client.partitions[PARTITION_HRT].state, PARTITION_RUNNING);
 	stop_in_time();
 }
