@@ -31,6 +31,16 @@ AC_DEFUN([HVMD_SANITIZERS], [
 	AM_CONDITIONAL([SANITIZERS], [test "$enable_sanitizers" = yes])
 ])
 
+# HVMD_SYSTEM_TEST
+# Whether make check includes tests/system. Once is enough, and it takes a minute: not with sanitizers.
+AC_DEFUN([HVMD_SYSTEM_TEST], [
+	AC_REQUIRE([HVMD_SANITIZERS])
+	AC_ARG_ENABLE([system-test],
+		[AS_HELP_STRING([--disable-system-test], [leave out the test of a whole system in QEMU])],
+		[], [enable_system_test=yes])
+	AM_CONDITIONAL([SYSTEM_TEST], [test "$enable_system_test" = yes && test "$enable_sanitizers" != yes])
+])
+
 # HVMD_SYSTEMD_DIRS
 # Where units and D-Bus files go; below the prefix unless told otherwise, so
 # that an install by an ordinary user and distcheck both work.
