@@ -23,7 +23,7 @@ static void group_name(gid_t group, char *ret, size_t size)
 		snprintf(ret, size, "%u", (unsigned)group);
 }
 
-void host_kvm_explain(const char *path, gid_t group, int error, struct error *ret)
+void host_kvm_explain(const char *path, gid_t group, mode_t mode, int error, struct error *ret)
 {
 	char name[64];
 
@@ -31,9 +31,10 @@ void host_kvm_explain(const char *path, gid_t group, int error, struct error *re
 	case -EACCES:
 	case -EPERM:
 		group_name(group, name, sizeof(name));
-		error_set(ret, error,
-			"%s may not be opened by user %u: it belongs to group %s; make the user a member of it",
-			path, (unsigned)geteuid(), name);
+		error_set(ret, error, "%s may not be opened by user %u: it belongs to group %s; %s", path,
+			(unsigned)geteuid(), name,
+			(mode & 060) == 060 ? "make the user a member of it"
+					    : "give the group read and write access, and make the user a member of it");
 		return;
 	case -ENOENT:
 		error_set(ret, error,
@@ -66,8 +67,8 @@ int host_kvm_open(const char *path, int *ret_fd, struct error *e)
 		return 0;
 	}
 	r = -errno;
-	(void)stat(path, &st); /* what cannot be looked at belongs to group 0 */
-	host_kvm_explain(path, st.st_gid, r, &why);
+	(void)stat(path, &st); /* what cannot be looked at belongs to group 0, closed to it */
+	host_kvm_explain(path, st.st_gid, st.st_mode, r, &why);
 	return error_set(e, r == -ENOMEM ? r : -ENODEV, "%s", why.text);
 }
 

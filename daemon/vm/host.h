@@ -23,8 +23,11 @@ struct host {
 /* Opens the KVM device at `path`, for the caller. Returns 0, or -ENODEV (-ENOMEM) with a sentence. */
 int host_kvm_open(const char *path, int *ret_fd, struct error *e);
 
-/* Writes the sentence for a KVM device at `path`, owned by `group`, that did not open because of `error`. */
-void host_kvm_explain(const char *path, gid_t group, int error, struct error *ret);
+/*
+ * Writes the sentence for a KVM device at `path`, of this group and with these
+ * permission bits, that did not open because of `error`.
+ */
+void host_kvm_explain(const char *path, gid_t group, mode_t mode, int error, struct error *ret);
 
 /* Tries the KVM device at `path`. */
 void host_probe(const char *path, struct host *ret);

@@ -10,7 +10,7 @@ static const char *explain(int error)
 {
 	static struct error e;
 
-	host_kvm_explain("/dev/kvm", 0, error, &e);
+	host_kvm_explain("/dev/kvm", 0, 0660, error, &e);
 	return e.text;
 }
 
@@ -26,11 +26,19 @@ Test(host, permission_denied_names_the_group)
 	cr_expect_str_eq(explain(-EPERM), explain(-EACCES));
 }
 
+Test(host, a_device_closed_to_its_group_must_be_opened_to_it)
+{
+	struct error e;
+
+	host_kvm_explain("/dev/kvm", 0, 0600, -EACCES, &e);
+	cr_expect(strstr(e.text, "it belongs to group \"root\"; give the group read and write access"), "%s", e.text);
+}
+
 Test(host, group_without_a_name_is_given_as_a_number)
 {
 	struct error e;
 
-	host_kvm_explain("/dev/kvm", 4000123, -EACCES, &e);
+	host_kvm_explain("/dev/kvm", 4000123, 0660, -EACCES, &e);
 	cr_expect(strstr(e.text, "group 4000123"), "%s", e.text);
 }
 
