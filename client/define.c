@@ -7,6 +7,11 @@
 #include "client/text.h"
 #include "client/verbs.h"
 
+/*
+ * Tour 110: `define` is the exception: it reads the definition here, on the person's side, because it
+ * has to open the images that are named in it. hvmd gets the text and open descriptors, and never
+ * opens a path that a caller chose.
+ */
 static int append_images(sd_bus_message *m, const struct definition_file *f)
 {
 	int r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sh}");

@@ -322,6 +322,11 @@ static void read_text(const char *text, size_t size, struct diagnostics *d, stru
 		read_document(root, d, spec);
 }
 
+/*
+ * Tour 310: Three times the same text is judged: as XML, by our table of elements and the rules across
+ * them (these make the sentences that people read), and in its canonical form by the published schema,
+ * which must agree with us.
+ */
 int definition_parse(const char *text, size_t size, struct diagnostics *d, struct vm_spec **ret)
 {
 	_cleanup_(vm_spec_freep) struct vm_spec *spec = calloc(1, sizeof(*spec));

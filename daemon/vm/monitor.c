@@ -373,6 +373,11 @@ static void on_request_timeout(evutil_socket_t fd, short what, void *userdata)
 }
 
 /*
+ * Tour 410: Where a VM becomes a process. It gets no arguments and no files, only its end of a socket;
+ * all else travels over that, so that a monitor can be locked up and still have what it needs.
+ */
+
+/*
  * posix_spawn() does not copy hvmd's address space. The child gets nothing but
  * the link and standard output and error; its own process group keeps the
  * terminal's ^C away from it, so that it is hvmd who stops it.

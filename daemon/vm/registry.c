@@ -384,6 +384,11 @@ static int adopt(struct registry *registry, struct vm_spec **spec, struct vm *pr
 	return 0;
 }
 
+/*
+ * Tour 300: A definition comes in. Text becomes a struct, files become copies named by their SHA-256,
+ * and only then is anything put in place of what was there; a fault on the way leaves the old
+ * definition as it is.
+ */
 int registry_define(struct registry *registry, const char *text, size_t size,
 	const struct registry_file *files, size_t n_files, struct diagnostics *diagnostics, struct vm **ret,
 	struct error *e)

@@ -256,6 +256,11 @@ static void after_failure(struct vm *vm)
 	finish_start(vm, vm->end.error, &vm->end.text);
 }
 
+/*
+ * Tour 800: Every run ends here, whoever wanted it: the monitor has left, been killed, or died. If
+ * nobody had decided on an end, then its death is the news, and the VM has failed with a reason that
+ * is kept for whoever asks.
+ */
 static void on_gone(void *userdata, const char *how)
 {
 	struct vm *vm = userdata;
@@ -511,6 +516,11 @@ static int check_startable(const struct vm *vm, struct error *e)
 	return -EINVAL;
 }
 
+/*
+ * Tour 400: A start has three steps, and a callback between them: spawn a monitor, tell it what to
+ * build (LINK_SETUP), tell it to run (LINK_START). hvmd serves everybody else meanwhile. The states on
+ * the way are in vm/state.h.
+ */
 int vm_start(struct vm *vm, vm_done_fn done, void *userdata, struct error *e)
 {
 	int r;
