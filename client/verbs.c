@@ -1,4 +1,10 @@
-/* verbs.c - see verbs.h */
+/*
+ * verbs.c - see verbs.h
+ *
+ * Tour 100: A command such as `hvmctl start nautilus` begins here: a row of
+ * this table names the verb, its options and the function that turns it into
+ * D-Bus calls. Nothing in client/ decides anything about a VM.
+ */
 #include "client/verbs.h"
 
 #include <string.h>

@@ -5,6 +5,10 @@
  * (bus_dispatch()); the wait ends by the bus, a monitor, a timer or a signal.
  *
  * SIGTERM and SIGINT stop every VM, and hvmd ends when the last monitor is gone.
+ *
+ * Tour 200: This is hvmd's whole life: options, folders, one event loop, and
+ * an orderly end. Notice what is missing: no guest memory, no KVM. Whatever a
+ * guest can touch happens in another process.
  */
 #include <errno.h>
 #include <event2/event.h>

@@ -10,6 +10,10 @@
  *
  * The version moves when any layout here, or the wire form of a definition
  * (spec/wire.h), moves.
+ *
+ * Tour 300: Between hvmd and a running VM there is one socket and these
+ * messages. Both ends treat each other as strangers: every number is checked,
+ * and nonsense ends the link, not the process that received it.
  */
 #pragma once
 

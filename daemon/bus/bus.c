@@ -5,6 +5,9 @@
  * changes whenever it has processed or queued something. So nothing is
  * processed in the events below: they only end the wait, and bus_dispatch(),
  * before the next wait, does all the work and then asks anew.
+ *
+ * Tour 210: The call arrives here. Each method checks its arguments, asks the
+ * layer below, and keeps the message until there is something true to answer.
  */
 #include "bus/bus.h"
 

@@ -2,6 +2,10 @@
  * boot.h - the boot state itself: bytes in memory, values in registers
  *
  * [spec 2.3, 4]. Everything stands in memory that is zero before.
+ *
+ * Tour 420: An HRT is born in 64-bit mode, on all its cores at once, with page
+ * tables, descriptor tables and a stack that it did not make. These are the
+ * bytes and registers that make it so.
  */
 #pragma once
 

@@ -17,6 +17,9 @@
  * Differences from Palacios: overlaps are refused, not logged; the boot state
  * is reserved in the memory map; there is no blanket reserve of 64 MiB: an
  * image may end right below the lowest stack.
+ *
+ * Tour 410: Before a byte is written we know where each will stand. If two
+ * regions want the same place, this is where you learn it, by name.
  */
 #pragma once
 

@@ -4,6 +4,10 @@
  * An HRT image is an ELF64 file with a Multiboot2 header that carries the HRT
  * tag 0xF00D. Parsing is pure: bytes in, a description out, nothing loaded.
  * Every number in the file is hostile.
+ *
+ * Tour 400: The image is the most hostile thing we meet: bytes that someone
+ * built who knew what they were doing. Parsing is pure, so that it can be
+ * fuzzed, and nothing is loaded before everything has been found right.
  */
 #pragma once
 

@@ -4,6 +4,10 @@
  * A core does what it was last ordered to. Orders come from the coordinator
  * (the monitor's main thread); a core may order itself to park, never to run.
  * While core_parked() holds, the vCPU's registers are the coordinator's.
+ *
+ * Tour 450: A core is a thread that runs a vCPU and obeys orders. The hard
+ * part is to stop one at any time, whatever its guest does; core_order() says
+ * how that race is won.
  */
 #pragma once
 

@@ -4,6 +4,10 @@
  * Ports and addresses where nothing is read all ones and swallow writes, as on a
  * PC. Whatever a guest does wrong ends in a crash report: a sentence with the
  * core, the exit and the address.
+ *
+ * Tour 460: Everything a guest can do to us comes through do_exit(). A guest
+ * that does wrong ends with a sentence: the core, the exit, the address. The
+ * other partition does not notice.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -5,6 +5,11 @@
  * waits until each has said so, puts memory and registers back, and lets them
  * run. No core waits for another, so none can hang a reset but by not parking,
  * and that has a deadline.
+ *
+ * Tour 470: A reset is where designs like this go wrong: cores waiting for
+ * each other, half-loaded images, stale timers. Here one thread does it in
+ * four steps, and each either succeeds or leaves a partition that says it has
+ * failed.
  */
 #include <errno.h>
 #include <fcntl.h>

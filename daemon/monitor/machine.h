@@ -9,6 +9,10 @@
  *
  * Who may touch what: everything here belongs to the coordinator (the main
  * thread), but for what stands under `lock`, through which cores tell it news.
+ *
+ * Tour 430: The idea that carries the whole: two KVM machines over one memory.
+ * The ROS half has no slot for HRT memory and no way to interrupt HRT cores;
+ * isolation is not a rule that we enforce but something that is not there.
  */
 #pragma once
 

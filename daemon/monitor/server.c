@@ -1,4 +1,10 @@
-/* server.c - see server.h */
+/*
+ * server.c - see server.h
+ *
+ * Tour 310: Now you are in hvm-monitor, one process for each running VM. Its
+ * main thread lives in this file and is the machine's coordinator: it alone
+ * starts, resets and parks cores, so there is nothing to lock between these.
+ */
 #include "monitor/server.h"
 
 #include <errno.h>

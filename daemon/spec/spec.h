@@ -4,6 +4,10 @@
  * A `struct vm_spec` is a definition that has been read and found right:
  * everybody downstream may rely on what the comments below promise, except the
  * monitor, which gets it over the link and checks again (spec_check()).
+ *
+ * Tour 220: What a VM is meant to be, in one struct. XML is read into it, with
+ * all its faults told at once; the monitor gets it as bytes; from here on
+ * everybody relies on what the comments promise.
  */
 #pragma once
 

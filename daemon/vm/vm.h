@@ -8,6 +8,9 @@
  * called exactly once, later, from the event loop, whoever asked and whether or
  * not he is still there. When it returns a negative errno with a sentence,
  * `done` is never called.
+ *
+ * Tour 230: What hvmd knows of a VM: its definition, its life, and its
+ * monitor. The states and what may follow what are a table in vm/state.c.
  */
 #pragma once
 
