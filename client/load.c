@@ -64,7 +64,7 @@ static int open_image(struct definition_file *f, const struct spec_file *file, i
 	fd = openat(folder, file->filename, OPEN_FLAGS);
 	fault = fd < 0 ? strerrordesc_np(errno) : image_fault(fd);
 	if (fault) {
-		diagnostics_add(&f->diagnostics, 0, "/vm/files/file", SEVERITY_ERROR,
+		diagnostics_add(&f->diagnostics, NOWHERE, "/vm/files/file", SEVERITY_ERROR,
 			"the image \"%s\" of file \"%s\" cannot be used: %s", file->filename, file->id,
 			fault);
 		return -1;
@@ -87,7 +87,7 @@ enum exit_status definition_file_load(const char *path, struct definition_file *
 		ret->images[i] = -1;
 	if (read_text(ret) != STATUS_OK)
 		return STATUS_FAILED;
-	if (definition_parse(ret->text, ret->size, &ret->diagnostics, &ret->spec) == 0)
+	if (definition_parse(ret->text, ret->size, NULL, &ret->diagnostics, &ret->spec) == 0)
 		open_images(ret);
 	if (ret->diagnostics.out_of_memory) {
 		say_error(path, "out of memory");
@@ -116,12 +116,11 @@ void definition_file_print(const struct definition_file *f, FILE *out)
 		_cleanup_free_ char *message = text_one_line(d->message);
 
 		fputs(path, out);
-		if (d->line > 0)
-			fprintf(out, ":%u", d->line);
+		if (d->at.line > 0)
+			fprintf(out, ":%u:%u", d->at.line, d->at.column);
 		fprintf(out, ": %s: %s%s%s\n", severity_to_string(d->severity), where, where[0] ? ": " : "",
 			message);
 	}
-	if (f->diagnostics.n_errors > f->diagnostics.n)
-		fprintf(out, "%s: %zu more errors are not shown\n", path,
-			f->diagnostics.n_errors - f->diagnostics.n);
+	if (diagnostics_lost(&f->diagnostics) > 0)
+		fprintf(out, "%s: %zu more errors are not shown\n", path, diagnostics_lost(&f->diagnostics));
 }

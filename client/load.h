@@ -33,5 +33,5 @@ enum exit_status definition_file_load(const char *path, struct definition_file *
 
 void definition_file_fini(struct definition_file *f);
 
-/* Prints "FILE:LINE: severity: element path: sentence" for each diagnostic. */
+/* Prints "FILE:LINE:COLUMN: severity: element path: sentence" for each diagnostic. */
 void definition_file_print(const struct definition_file *f, FILE *out);

@@ -22,7 +22,7 @@
 #include "base/macro.h"
 
 #define LINK_MAGIC       0x4C4D5648u /* "HVML" */
-#define LINK_VERSION     1u
+#define LINK_VERSION     2u
 #define LINK_MESSAGE_MAX 65536u /* bytes, with the header */
 #define LINK_FDS_MAX     16u
 #define LINK_FD          3 /* the monitor finds its end of the link here */

@@ -37,7 +37,7 @@ static int read_vm(sd_bus_message *m, struct bus *bus, struct vm **ret, sd_bus_e
 	return *ret ? 0 : bus_fail(error, -ENOENT, &e);
 }
 
-/* Every fault on a line of its own: "LINE: PATH: severity: sentence". */
+/* Every fault on a line of its own: "LINE:COLUMN: PATH: severity: sentence". */
 static int reply_faults(const struct diagnostics *diagnostics, sd_bus_error *error)
 {
 	struct buffer b = BUFFER_INIT(FAULTS_MAX);
@@ -46,7 +46,7 @@ static int reply_faults(const struct diagnostics *diagnostics, sd_bus_error *err
 	for (size_t i = 0; i < diagnostics->n; i++) {
 		const struct diagnostic *d = &diagnostics->items[i];
 
-		buffer_printf(&b, "%s%u: %s: %s: %s", i ? "\n" : "", d->line, d->path,
+		buffer_printf(&b, "%s%u:%u: %s: %s: %s", i ? "\n" : "", d->at.line, d->at.column, d->path,
 			severity_to_string(d->severity), d->message);
 	}
 	text = buffer_take_string(&b);
@@ -144,7 +144,7 @@ static int append_diagnostics(sd_bus_message *reply, const struct diagnostics *d
 		const struct diagnostic *d = &diagnostics->items[i];
 
 		r = sd_bus_message_append(
-			reply, "(usus)", (uint32_t)d->line, d->path, (uint32_t)d->severity, d->message);
+			reply, "(usus)", (uint32_t)d->at.line, d->path, (uint32_t)d->severity, d->message);
 	}
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
@@ -164,7 +164,7 @@ static int method_validate(sd_bus_message *m, void *userdata, sd_bus_error *erro
 		r = bus_check_flags(flags, 0, error);
 	if (r < 0)
 		return r;
-	r = definition_parse(text, strlen(text), &diagnostics, &spec);
+	r = definition_parse(text, strlen(text), NULL, &diagnostics, &spec);
 	if (r == -ENOMEM || diagnostics.out_of_memory)
 		return bus_fail(error, -ENOMEM, NULL);
 	r = sd_bus_message_new_method_return(m, &reply);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "spec/diagnostic.h"
@@ -14,11 +15,28 @@
 
 #define DEFINITION_SIZE_MAX (1u << 20) /* bytes of XML */
 
+/* VALUE takes the place of the text of each element with opt_tag="TAG", compared without case [spec 1.1]. */
+struct definition_override {
+	const char *tag, *value;
+};
+
+/* Everything is borrowed. */
+struct definition_options {
+	bool unknown_warns;        /* a name that hvmd does not know is a warning, and left out */
+	bool packed;               /* the text came in an image container: each file's index says which it is there */
+	const char *name;          /* of the VM, whatever the text says; NULL: as the text says */
+	const char *fallback_name; /* of the VM where the text has none; NULL: that is an error */
+	const struct definition_override *overrides; /* one that matches nothing is an error */
+	size_t n_overrides;
+};
+
 /*
  * Reads a definition. Adds every fault to *diagnostics; returns 0 and what the
  * caller frees when none of them is an error, otherwise -EBADMSG, or -ENOMEM.
+ * options may be NULL: none of them.
  */
-int definition_parse(const char *text, size_t size, struct diagnostics *diagnostics, struct vm_spec **ret);
+int definition_parse(const char *text, size_t size, const struct definition_options *options,
+	struct diagnostics *diagnostics, struct vm_spec **ret);
 
 /*
  * The canonical form: lower case, attributes, every default written out, the

@@ -5,20 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/buffer.h"
 #include "base/cleanup.h"
+#include "spec/fate.h"
 #include "spec/value.h"
+#include "spec/xml.h"
 
 #define PATH_BYTES (GRAMMAR_PATH_MAX + VALUE_QUOTE_MAX)
-
-/* Attributes have no line of their own; libxml2 knows the line on which a start tag ends. */
-static unsigned line_of(const xmlNode *node)
-{
-	long line = xmlGetLineNo(node->type == XML_ATTRIBUTE_NODE ? node->parent : node);
-
-	return line > 0 ? (unsigned)line : 0;
-}
 
 /* The name as written, with its prefix. */
 static struct quote name_of(const xmlNode *node)
@@ -38,6 +32,17 @@ static enum grammar_id lookup(enum grammar_id parent, const xmlNode *node)
 	return node->ns && node->ns->prefix ? GRAMMAR_NONE : grammar_child(parent, (const char *)node->name);
 }
 
+/* An attribute that means the same in each element. */
+static bool is_taken_anywhere(const xmlNode *node)
+{
+	return node->type == XML_ATTRIBUTE_NODE && lookup(GRAMMAR_ANY, node) != GRAMMAR_NONE;
+}
+
+static const char *kind_of(const xmlNode *node)
+{
+	return node->type == XML_ELEMENT_NODE ? "element" : "attribute";
+}
+
 static void path_of_child(enum grammar_id id, const xmlNode *node, char ret[static PATH_BYTES])
 {
 	grammar_path(id, ret);
@@ -45,29 +50,34 @@ static void path_of_child(enum grammar_id id, const xmlNode *node, char ret[stat
 		snprintf(ret + strlen(ret), PATH_BYTES - strlen(ret), "/%s", name_of(node).text);
 }
 
-static void report_unknown(const struct element *element, const xmlNode *node, struct diagnostics *d)
+/* What to do about a name that a group does not have: "did you mean ...?" */
+#define ADVICE_MAX (GRAMMAR_PATH_MAX + 32)
+
+static void advise(const struct element *element, const char *name, char ret[static ADVICE_MAX])
 {
-	const char *kind = node->type == XML_ELEMENT_NODE ? "element" : "attribute";
-	const char *group = grammar[element->id].name;
-	const char *name = (const char *)node->name;
 	enum grammar_id near = grammar_suggest(element->id, name);
 	enum grammar_id elsewhere = grammar_elsewhere(element->id, name);
-	char path[PATH_BYTES], other[GRAMMAR_PATH_MAX];
+	char other[GRAMMAR_PATH_MAX];
+
+	if (near != GRAMMAR_NONE) {
+		snprintf(ret, ADVICE_MAX, "did you mean \"%s\"?", grammar[near].name);
+	} else if (elsewhere != GRAMMAR_NONE) {
+		grammar_path(grammar[elsewhere].parent, other);
+		snprintf(ret, ADVICE_MAX, "it belongs in %s", other);
+	} else {
+		snprintf(ret, ADVICE_MAX, "take it out (hvm.xml(5) lists what hvmd knows)");
+	}
+}
+
+static void report_unknown(const struct element *element, const xmlNode *node, struct diagnostics *d)
+{
+	char path[PATH_BYTES], advice[ADVICE_MAX] = "";
 
 	path_of_child(element->id, node, path);
-	if (elsewhere != GRAMMAR_NONE && grammar[elsewhere].parent != GRAMMAR_NONE) {
-		grammar_path(grammar[elsewhere].parent, other);
-		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
-			"%s has no %s \"%s\"; it belongs in %s", group, kind, name_of(node).text, other);
-	} else if (near != GRAMMAR_NONE) {
-		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
-			"%s has no %s \"%s\"; did you mean \"%s\"?", group, kind, name_of(node).text,
-			grammar[near].name);
-	} else {
-		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
-			"%s has no %s \"%s\"; take it out (hvm.xml(5) lists what hvmd knows)", group, kind,
-			name_of(node).text);
-	}
+	if (!diagnostics_full(d))
+		advise(element, (const char *)node->name, advice);
+	diagnostics_add(d, xml_position(node), path, d->unknown, "%s has no %s \"%s\"; %s", grammar[element->id].name,
+		kind_of(node), name_of(node).text, advice);
 }
 
 static const char *manner(const xmlNode *node)
@@ -83,13 +93,24 @@ static void report_twice(
 
 	path_of_child(element->id, node, path);
 	if (first->type != node->type)
-		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
+		diagnostics_add(d, xml_position(node), path, SEVERITY_ERROR,
 			"%s is given as %s and, on line %u, as %s; write it once", grammar[id].name,
-			manner(node), line_of(first), manner(first));
+			manner(node), xml_position(first).line, manner(first));
 	else
-		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
+		diagnostics_add(d, xml_position(node), path, SEVERITY_ERROR,
 			"%s is given a second time; the first is on line %u; write it once", grammar[id].name,
-			line_of(first));
+			xml_position(first).line);
+}
+
+static void report_group_as_attribute(
+	const struct element *element, enum grammar_id id, const xmlNode *node, struct diagnostics *d)
+{
+	char path[GRAMMAR_PATH_MAX];
+
+	grammar_path(element->id, path);
+	diagnostics_add(d, xml_position(node), path, SEVERITY_ERROR,
+		"%s is an element, not an attribute of %s; write <%s ...>", grammar[id].name,
+		grammar[element->id].name, grammar[id].name);
 }
 
 /* Counts a known thing; a second one of what does not repeat is a fault. */
@@ -101,52 +122,66 @@ static void remember(struct element *element, enum grammar_id id, const xmlNode 
 		report_twice(element, id, node, d);
 }
 
-static void take(struct element *element, const xmlNode *node, struct diagnostics *d)
+static void take_group(enum grammar_id id, const xmlNode *node, struct diagnostics *d)
 {
-	enum grammar_id id = lookup(element->id, node);
-	char path[GRAMMAR_PATH_MAX];
+	struct element element;
 
-	grammar_path(element->id, path);
-	if (id == GRAMMAR_NONE)
-		report_unknown(element, node, d);
-	else if (node->type == XML_ATTRIBUTE_NODE && grammar[id].kind == GRAMMAR_GROUP)
-		diagnostics_add(d, line_of(node), path, SEVERITY_ERROR,
-			"%s is an element, not an attribute of %s; write <%s ...>", grammar[id].name,
-			grammar[element->id].name, grammar[id].name);
-	else
-		remember(element, id, node, d);
+	if (!fate_of_group(id, (struct origin){xml_position(node), id}, d) && grammar[id].kind == GRAMMAR_FOREIGN)
+		element_survey(&element, node, id, d);
 }
 
-/* A value that is written as an element has text and nothing else. */
+static const xmlNode *first_within(const xmlNode *leaf)
+{
+	for (const xmlAttr *a = leaf->properties; a; a = a->next)
+		if (!is_taken_anywhere((const xmlNode *)a)) /* the two are laid out alike up to `ns` */
+			return (const xmlNode *)a;
+	return xmlFirstElementChild((xmlNode *)leaf);
+}
+
+/* A value that is written as an element, and has no values of its own, has text and nothing else. */
 static void check_leaf(const struct element *element, const xmlNode *leaf, struct diagnostics *d)
 {
-	const xmlNode *inner =
-		leaf->properties ? (const xmlNode *)leaf->properties : xmlFirstElementChild((xmlNode *)leaf);
+	const xmlNode *inner = first_within(leaf);
 	char path[PATH_BYTES];
 
 	if (!inner)
 		return;
 	path_of_child(element->id, leaf, path);
-	diagnostics_add(d, line_of(inner), path, SEVERITY_ERROR, "%s takes text only, no %s \"%s\"",
-		name_of(leaf).text, inner->type == XML_ELEMENT_NODE ? "element" : "attribute",
-		name_of(inner).text);
+	diagnostics_add(d, xml_position(inner), path, SEVERITY_ERROR, "%s takes text only, no %s \"%s\"",
+		name_of(leaf).text, kind_of(inner), name_of(inner).text);
 }
 
-/* A text's line is the one on which it ends. */
-static unsigned line_of_text(const xmlNode *node, const char *from)
+static bool has_values(enum grammar_id id)
 {
-	unsigned end = line_of(node), begin = line_of(node->parent), n = 0;
+	for (enum grammar_id child = 0; child < N_GRAMMAR; child++)
+		if (grammar[child].parent == id)
+			return true;
+	return false;
+}
 
-	for (; *from; from++)
-		n += *from == '\n';
-	return end > begin + n ? end - n : begin;
+static void take(struct element *element, const xmlNode *node, struct diagnostics *d)
+{
+	enum grammar_id id = lookup(element->id, node);
+
+	if (id == GRAMMAR_NONE) {
+		report_unknown(element, node, d);
+		return;
+	}
+	if (node->type == XML_ATTRIBUTE_NODE && grammar_is_group(id)) {
+		report_group_as_attribute(element, id, node, d);
+		return;
+	}
+	remember(element, id, node, d);
+	if (grammar_is_group(id))
+		take_group(id, node, d);
+	else if (node->type == XML_ELEMENT_NODE && !has_values(id))
+		check_leaf(element, node, d);
 }
 
 static void report_text(const struct element *element, const xmlNode *node, struct diagnostics *d)
 {
-	const char *content = (const char *)node->content;
-	unsigned line = line_of_text(node, content + strspn(content, " \t\r\n"));
-	_cleanup_free_ char *copy = strdup(content);
+	_cleanup_free_ char *copy = strdup((const char *)node->content);
+	struct position at = xml_position(node);
 	char path[GRAMMAR_PATH_MAX], *text;
 
 	if (!copy) {
@@ -157,23 +192,24 @@ static void report_text(const struct element *element, const xmlNode *node, stru
 	if (!*text)
 		return;
 	grammar_path(element->id, path);
-	diagnostics_add(d, line, path, SEVERITY_ERROR, "%s holds elements, not text; take out \"%s\"",
-		grammar[element->id].name, value_quote(text).text);
+	diagnostics_add(d, at.line > 0 ? at : element->at, path, SEVERITY_ERROR,
+		"%s holds elements, not text; take out \"%s\"", grammar[element->id].name, value_quote(text).text);
+}
+
+static void survey_attributes(struct element *element, struct diagnostics *d)
+{
+	for (const xmlAttr *a = element->node->properties; a; a = a->next)
+		if (!is_taken_anywhere((const xmlNode *)a))
+			take(element, (const xmlNode *)a, d);
 }
 
 static void survey_children(struct element *element, struct diagnostics *d)
 {
 	for (const xmlNode *node = element->node->children; node; node = node->next) {
-		enum grammar_id id;
-
-		if (node->type == XML_TEXT_NODE)
+		if (node->type == XML_TEXT_NODE && grammar_is_group(element->id))
 			report_text(element, node, d);
-		if (node->type != XML_ELEMENT_NODE)
-			continue;
-		take(element, node, d);
-		id = lookup(element->id, node);
-		if (id != GRAMMAR_NONE && grammar[id].kind != GRAMMAR_GROUP)
-			check_leaf(element, node, d);
+		if (node->type == XML_ELEMENT_NODE)
+			take(element, node, d);
 	}
 }
 
@@ -181,14 +217,14 @@ void element_survey(struct element *ret, const xmlNode *node, enum grammar_id id
 {
 	char path[GRAMMAR_PATH_MAX];
 
-	*ret = (struct element){.id = id, .line = line_of(node), .node = node};
+	*ret = (struct element){.id = id, .at = xml_position(node), .node = node};
 	grammar_path(id, path);
 	if (node->nsDef)
-		diagnostics_add(d, ret->line, path, SEVERITY_ERROR, "%s has no namespace; take out xmlns",
+		diagnostics_add(d, ret->at, path, SEVERITY_ERROR, "%s has no namespace; take out xmlns",
 			grammar[id].name);
-	for (const xmlAttr *a = node->properties; a; a = a->next)
-		take(ret, (const xmlNode *)a, d); /* the two are laid out alike up to `ns` */
+	survey_attributes(ret, d);
 	survey_children(ret, d);
+	fate_of_values(ret, d);
 }
 
 bool element_group(
@@ -209,19 +245,37 @@ const xmlNode *element_next(const struct element *element, enum grammar_id id, c
 	return node;
 }
 
-char *element_text(const struct element *element, enum grammar_id id)
+/* Its own text, not that of elements within; comments and the like may stand in between. */
+static char *text_within(const xmlNode *node)
 {
-	xmlChar *content = xmlNodeGetContent(element->places[id].first);
-	char *text = content ? strdup(value_trim((char *)content)) : NULL;
+	struct buffer b = BUFFER_INIT(SIZE_MAX);
 
-	xmlFree(content);
-	return text;
+	for (const xmlNode *child = node->children; child; child = child->next)
+		if (child->type == XML_TEXT_NODE && child->content)
+			buffer_append_string(&b, (const char *)child->content);
+	return buffer_take_string(&b);
 }
 
-void element_fault(const struct element *element, enum grammar_id id, struct diagnostics *d,
-	enum severity severity, const char *format, ...)
+char *element_text(const struct element *element, enum grammar_id id)
+{
+	_cleanup_free_ char *text = text_within(element->places[id].first);
+
+	return text ? strdup(value_trim(text)) : NULL;
+}
+
+struct origin element_origin(const struct element *element, enum grammar_id id)
 {
 	const xmlNode *place = element->places[id].first;
+
+	return (struct origin){
+		.at = place ? xml_position(place) : element->at,
+		.path = place && place->type == XML_ELEMENT_NODE ? id : element->id,
+	};
+}
+
+void origin_fault(
+	struct origin origin, struct diagnostics *d, enum severity severity, const char *format, ...)
+{
 	_cleanup_free_ char *message = NULL;
 	char path[GRAMMAR_PATH_MAX];
 	va_list ap;
@@ -235,6 +289,6 @@ void element_fault(const struct element *element, enum grammar_id id, struct dia
 		d->out_of_memory = true;
 		return;
 	}
-	grammar_path(place && place->type == XML_ELEMENT_NODE ? id : element->id, path);
-	diagnostics_add(d, place ? line_of(place) : element->line, path, severity, "%s", message);
+	grammar_path(origin.path, path);
+	diagnostics_add(d, origin.at, path, severity, "%s", message);
 }

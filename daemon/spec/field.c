@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "spec/fate.h"
 #include "spec/value.h"
 
 #define fault(element, id, d, format, ...) \
@@ -162,17 +163,38 @@ bool field_text(const struct element *element, enum grammar_id id, struct diagno
 	return true;
 }
 
-bool field_word(const struct element *element, enum grammar_id id, struct diagnostics *d)
+bool field_word(const struct element *element, enum grammar_id id, struct diagnostics *d, unsigned *ret)
 {
 	_cleanup_free_ char *text = text_of(element, id, d);
+	const struct grammar_word *word;
 
 	if (!text)
 		return false;
-	if (strcasecmp(text, grammar[id].word) == 0)
+	word = grammar_word(id, text);
+	if (!word)
+		fate_of_unknown_word(id, text, element_origin(element, id), d);
+	else if (!fate_of_word(word, element_origin(element, id), d)) {
+		*ret = word->value;
 		return true;
-	fault(element, id, d, "\"%s\" is unknown; write %s, the only one", value_quote(text).text,
-		grammar[id].example);
+	}
 	return false;
+}
+
+bool field_port(const struct element *element, enum grammar_id id, struct diagnostics *d, uint32_t *ret)
+{
+	const struct grammar_rule *rule = &grammar[id];
+	_cleanup_free_ char *text = text_of(element, id, d);
+	uint64_t value = 0;
+
+	if (!text)
+		return false;
+	if (value_number_or_hex(text, &value) < 0 || value < rule->min || value > rule->max) {
+		fault(element, id, d, "\"%s\" is no port; write 0x%" PRIx64 " to 0x%" PRIx64 ", or the same in decimal",
+			value_quote(text).text, rule->min, rule->max);
+		return false;
+	}
+	*ret = (uint32_t)value;
+	return true;
 }
 
 bool field_uuid(const struct element *element, enum grammar_id id, struct diagnostics *d,

@@ -21,8 +21,13 @@ bool field_switch(
 bool field_text(
 	const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, char **ret);
 
-/* A value that can be one word only: true when it is. */
-bool field_word(const struct element *element, enum grammar_id id, struct diagnostics *diagnostics);
+/* A number that may also be hexadecimal, with 0x. */
+bool field_port(
+	const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, uint32_t *ret);
+
+/* What an honoured word stands for. */
+bool field_word(
+	const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, unsigned *ret);
 
 bool field_uuid(const struct element *element, enum grammar_id id, struct diagnostics *diagnostics,
 	uint8_t ret[static SPEC_UUID_SIZE]);

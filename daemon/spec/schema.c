@@ -24,7 +24,7 @@ static void take_complaint(void *data, xmlError *error)
 	char words[COMPLAINT_MAX];
 
 	value_quote_into(error->message ? error->message : "no reason given", words, sizeof(words));
-	diagnostics_add(data, 0, path ? (const char *)path : "", SEVERITY_ERROR, "hvm.xsd refuses it: %s",
+	diagnostics_add(data, NOWHERE, path ? (const char *)path : "", SEVERITY_ERROR, "hvm.xsd refuses it: %s",
 		value_trim(words));
 	xmlFree(path);
 }

@@ -7,11 +7,24 @@
 
 #include "spec/rules.h"
 
+static void modules_fini(struct spec_modules *modules)
+{
+	for (size_t i = 0; i < modules->n; i++)
+		free(modules->items[i].cmdline);
+	free(modules->items);
+}
+
 struct vm_spec *vm_spec_free(struct vm_spec *spec)
 {
 	if (!spec)
 		return NULL;
+	modules_fini(&spec->hrt_modules);
 	free(spec->hrt_cmdline);
+	modules_fini(&spec->ros_modules);
+	free(spec->ros_cmdline);
+	for (size_t i = 0; i < spec->n_devices; i++)
+		free(spec->devices[i].id);
+	free(spec->devices);
 	for (size_t i = 0; i < spec->n_files; i++) {
 		free(spec->files[i].id);
 		free(spec->files[i].filename);

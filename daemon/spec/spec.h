@@ -21,13 +21,19 @@ struct error;
 
 #define SPEC_NAME_MAX   63   /* bytes; letters, digits, '_', '-', '.', the first a letter or digit */
 #define SPEC_CORES_MAX  64   /* of both partitions together */
-#define SPEC_FILES_MAX  8
+#define SPEC_FILES_MAX  14 /* with /dev/kvm and the console log they fit into one message of the link */
+#define SPEC_MODULES_MAX 8 /* of each partition */
+#define SPEC_DEVICES_MAX 8
 #define SPEC_FILE_ID_MAX 255 /* bytes */
+#define SPEC_DEVICE_ID_MAX 63 /* bytes */
+#define SPEC_CPU_MAX    8191 /* of the host: the most that Linux can be built for (NR_CPUS) */
 #define SPEC_CMDLINE_MAX 1024 /* bytes; the info block has one page */
 #define SPEC_SHA256_SIZE 32
 #define SPEC_UUID_SIZE   16
 #define SPEC_STACK_DEFAULT 4096u /* bytes for each HRT core */
 #define SPEC_STACK_MAX     (1u << 20)
+#define SPEC_HUGE_PAGE     (2ull << 20) /* bytes */
+#define SPEC_DEBUG_EXIT_PORT 0xF4 /* where QEMU's isa-debug-exit is usually put */
 #define SPEC_MEMORY_MIN    (2ull << 20) /* bytes */
 #define SPEC_MEMORY_MAX    (1ull << 40) /* bytes: 1 TiB */
 
@@ -36,6 +42,89 @@ struct spec_file {
 	char *filename; /* as the user wrote it; only hvmctl ever opens it. NULL in a monitor, and where sha256 is enough */
 	bool stored;    /* sha256 says which object of the image store it is */
 	uint8_t sha256[SPEC_SHA256_SIZE];
+	bool packed;    /* the definition came in an image container and `index` is the file's place there; only hvmctl looks */
+	uint32_t index;
+};
+
+/* A file that the boot loader hands to a kernel beside it, with the text that says what it is for. */
+struct spec_module {
+	size_t file;   /* index into files */
+	char *cmdline; /* owned; no control characters; NULL where none is given */
+};
+
+struct spec_modules {
+	struct spec_module *items; /* owned */
+	size_t n;                  /* up to SPEC_MODULES_MAX */
+};
+
+struct spec_core {
+	bool pinned;
+	uint32_t cpu; /* of the host, up to SPEC_CPU_MAX */
+};
+
+/* How a kernel is entered. */
+enum spec_protocol {
+	SPEC_PROTOCOL_AUTO, /* as the image asks */
+	SPEC_PROTOCOL_LINUX,
+	SPEC_PROTOCOL_PVH,
+	SPEC_PROTOCOL_MULTIBOOT,
+	SPEC_PROTOCOL_MULTIBOOT2,
+	N_SPEC_PROTOCOLS,
+};
+
+/* What an HRT finds when it is entered. */
+enum spec_layout {
+	SPEC_LAYOUT_FINAL, /* [spec 2.1] */
+	SPEC_LAYOUT_SEED,  /* [spec 2.2] */
+	N_SPEC_LAYOUTS,
+};
+
+/* How a hypercall reaches us [spec 11.3]. */
+enum spec_hypercall {
+	SPEC_HYPERCALL_AUTO,
+	SPEC_HYPERCALL_PORT,
+	SPEC_HYPERCALL_PATCH,
+	SPEC_HYPERCALL_XEN,
+	SPEC_HYPERCALL_MMIO,
+	N_SPEC_HYPERCALLS,
+};
+
+/* How we call into the HRT [spec 6.5]. */
+enum spec_upcall {
+	SPEC_UPCALL_AUTO,
+	SPEC_UPCALL_PF,
+	SPEC_UPCALL_GPF,
+	SPEC_UPCALL_VECTOR,
+	N_SPEC_UPCALLS,
+};
+
+/* What becomes of a partition that has crashed. */
+enum spec_on_crash {
+	SPEC_ON_CRASH_PAUSE, /* it stays as it is, to be looked at */
+	SPEC_ON_CRASH_STOP,  /* the whole VM stops */
+	SPEC_ON_CRASH_RESET,
+	SPEC_ON_CRASH_IGNORE,
+	N_SPEC_ON_CRASHES,
+};
+
+/* What the HRT may do with the memory of the ROS. */
+enum spec_access {
+	SPEC_ACCESS_RW,
+	SPEC_ACCESS_RO,
+	SPEC_ACCESS_NONE,
+	N_SPEC_ACCESSES,
+};
+
+enum spec_device_class {
+	SPEC_DEVICE_SERIAL,     /* the four serial ports of a PC; at most one such device */
+	SPEC_DEVICE_DEBUG_EXIT, /* a port by which the guest ends the VM with a status */
+	N_SPEC_DEVICE_CLASSES,
+};
+
+struct spec_device {
+	enum spec_device_class class;
+	char *id;      /* owned; unique among the devices, no control characters; NULL where none is given */
+	uint32_t port; /* debug-exit: 1 to 0xFFFF, none of those that every VM has; otherwise 0 */
 };
 
 struct vm_spec {
@@ -43,16 +132,34 @@ struct vm_spec {
 	bool has_uuid;
 	uint8_t uuid[SPEC_UUID_SIZE];
 	uint64_t memory;     /* bytes of RAM, M: a multiple of 1 MiB, SPEC_MEMORY_MIN to SPEC_MEMORY_MAX */
+	bool hugepages;      /* of the host, for all memory: M and R are then multiples of SPEC_HUGE_PAGE */
 	uint32_t cores;      /* N: 1 to SPEC_CORES_MAX */
+	struct spec_core core[SPEC_CORES_MAX]; /* none behind core N-1 is pinned */
 	bool hybrid;         /* <hvm enable="y">; without it all is one ROS partition */
 	uint32_t ros_cores;  /* k: hybrid: 1 to N-1; otherwise N */
 	uint64_t ros_memory; /* bytes, R: hybrid: a multiple of 1 MiB, > 0, < M, <= DEVICE_HOLE_START; otherwise M */
 	struct spec_file *files; /* owned */
 	size_t n_files;
+	struct spec_device *devices; /* owned */
+	size_t n_devices;            /* up to SPEC_DEVICES_MAX */
+	/* ROS: without a kernel it stays parked, and none of the others is given */
+	bool ros_boots;      /* it has a kernel */
+	size_t ros_file;     /* index into files */
+	bool ros_has_initrd;
+	size_t ros_initrd;   /* index into files */
+	char *ros_cmdline;   /* owned; no control characters; NULL where none is given */
+	enum spec_protocol ros_protocol;
+	struct spec_modules ros_modules;
 	/* HRT; only where hybrid */
 	size_t hrt_file;   /* index into files */
 	char *hrt_cmdline; /* owned; no control characters; NULL where none is given */
 	uint32_t hrt_stack; /* bytes for each core: a multiple of 4096, up to SPEC_STACK_MAX; all stacks fit into M - R */
+	struct spec_modules hrt_modules;
+	enum spec_layout hrt_layout;
+	enum spec_hypercall hrt_hypercall;
+	enum spec_upcall hrt_upcall;
+	enum spec_on_crash hrt_on_crash;
+	enum spec_access hrt_ros_memory;
 };
 
 /* Frees the definition and what it owns. Takes NULL; returns NULL. */

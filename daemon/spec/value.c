@@ -1,6 +1,7 @@
 /* value.c - see value.h */
 #include "spec/value.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -9,19 +10,37 @@
 #include "base/hex.h"
 #include "base/macro.h"
 
-int value_number(const char *text, uint64_t *ret)
+static int read_digits(const char *text, unsigned base, uint64_t *ret)
 {
+	static const char digits[] = "0123456789abcdef";
 	uint64_t value = 0;
 	bool fits = true;
 
-	if (!text[0] || text[strspn(text, "0123456789")])
+	if (!text[0])
 		return -EINVAL;
-	for (; *text && fits; text++)
-		fits = u64_mul(value, 10, &value) && u64_add(value, (uint64_t)(*text - '0'), &value);
+	for (; *text; text++) {
+		const char *digit = memchr(digits, tolower((unsigned char)*text), base);
+
+		if (!digit)
+			return -EINVAL;
+		fits = fits && u64_mul(value, base, &value) && u64_add(value, (uint64_t)(digit - digits), &value);
+	}
 	if (!fits)
 		return -ERANGE;
 	*ret = value;
 	return 0;
+}
+
+int value_number(const char *text, uint64_t *ret)
+{
+	return read_digits(text, 10, ret);
+}
+
+int value_number_or_hex(const char *text, uint64_t *ret)
+{
+	if (strncasecmp(text, "0x", 2) == 0)
+		return read_digits(text + 2, 16, ret);
+	return read_digits(text, 10, ret);
 }
 
 bool value_switch(const char *text, bool *ret)

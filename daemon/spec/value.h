@@ -16,6 +16,9 @@
  * 64 bits. */
 int value_number(const char *text, uint64_t *ret);
 
+/* As value_number(); with 0x before them, the digits are hexadecimal. */
+int value_number_or_hex(const char *text, uint64_t *ret);
+
 /* "y" or "n" in any case. */
 bool value_switch(const char *text, bool *ret);
 

@@ -8,51 +8,113 @@
 #include "base/buffer.h"
 #include "base/cursor.h"
 #include "base/error.h"
+#include "base/macro.h"
 #include "link/link.h"
 #include "spec/spec.h"
 
+static_assert(2 + SPEC_FILES_MAX <= LINK_FDS_MAX, "the descriptors of a LINK_SETUP do not fit into one message");
+
 /* Bits of the first byte. */
-#define WIRE_HYBRID 1u
-#define WIRE_UUID   2u
-#define WIRE_KNOWN  (WIRE_HYBRID | WIRE_UUID)
+#define WIRE_HYBRID     1u
+#define WIRE_UUID       2u
+#define WIRE_HUGEPAGES  4u
+#define WIRE_ROS_BOOTS  8u
+#define WIRE_ROS_INITRD 16u
+#define WIRE_KNOWN      31u
+
+static void encode_flags(const struct vm_spec *spec, struct buffer *b)
+{
+	buffer_append_uint(b,
+		(spec->hybrid ? WIRE_HYBRID : 0) | (spec->has_uuid ? WIRE_UUID : 0) |
+			(spec->hugepages ? WIRE_HUGEPAGES : 0) | (spec->ros_boots ? WIRE_ROS_BOOTS : 0) |
+			(spec->ros_has_initrd ? WIRE_ROS_INITRD : 0),
+		1);
+	buffer_append(b, spec->uuid, sizeof(spec->uuid));
+}
+
+/* The CPUs of the cores that are pinned, each plus one; 0 for those that are not; as many as there are cores. */
+static void encode_pins(const struct vm_spec *spec, struct buffer *b)
+{
+	for (uint32_t i = 0; i < spec->cores && i < SPEC_CORES_MAX; i++)
+		buffer_append_uint(b, spec->core[i].pinned ? spec->core[i].cpu + 1 : 0, 4);
+}
+
+static void encode_modules(const struct spec_modules *modules, struct buffer *b)
+{
+	buffer_append_uint(b, modules->n, 4);
+	for (size_t i = 0; i < modules->n; i++) {
+		buffer_append_uint(b, modules->items[i].file, 4);
+		link_append_string(b, modules->items[i].cmdline);
+	}
+}
+
+static void encode_devices(const struct vm_spec *spec, struct buffer *b)
+{
+	buffer_append_uint(b, spec->n_devices, 4);
+	for (size_t i = 0; i < spec->n_devices; i++) {
+		buffer_append_uint(b, spec->devices[i].class, 1);
+		link_append_string(b, spec->devices[i].id);
+		buffer_append_uint(b, spec->devices[i].port, 4);
+	}
+}
 
 void spec_encode(const struct vm_spec *spec, struct buffer *b)
 {
-	buffer_append_uint(b, (spec->hybrid ? WIRE_HYBRID : 0) | (spec->has_uuid ? WIRE_UUID : 0), 1);
-	buffer_append(b, spec->uuid, sizeof(spec->uuid));
+	encode_flags(spec, b);
 	link_append_string(b, spec->name);
 	buffer_append_uint(b, spec->memory, 8);
 	buffer_append_uint(b, spec->cores, 4);
+	encode_pins(spec, b);
 	buffer_append_uint(b, spec->ros_cores, 4);
 	buffer_append_uint(b, spec->ros_memory, 8);
 	buffer_append_uint(b, spec->n_files, 4);
 	for (size_t i = 0; i < spec->n_files; i++)
 		link_append_string(b, spec->files[i].id);
+	encode_devices(spec, b);
+	buffer_append_uint(b, spec->ros_file, 4);
+	buffer_append_uint(b, spec->ros_initrd, 4);
+	link_append_string(b, spec->ros_cmdline);
+	buffer_append_uint(b, spec->ros_protocol, 1);
+	encode_modules(&spec->ros_modules, b);
 	buffer_append_uint(b, spec->hrt_file, 4);
 	link_append_string(b, spec->hrt_cmdline);
 	buffer_append_uint(b, spec->hrt_stack, 4);
+	buffer_append_uint(b, spec->hrt_layout, 1);
+	buffer_append_uint(b, spec->hrt_hypercall, 1);
+	buffer_append_uint(b, spec->hrt_upcall, 1);
+	buffer_append_uint(b, spec->hrt_on_crash, 1);
+	buffer_append_uint(b, spec->hrt_ros_memory, 1);
+	encode_modules(&spec->hrt_modules, b);
 }
 
-/* A count past SPEC_FILES_MAX marks the cursor, before anything is allocated for it. */
+/* Zeroed room for as many items as the next u32 says. NULL for none; also, with the cursor marked before
+ * anything is allocated, past `max`. */
+static void *decode_count(struct cursor *c, size_t max, size_t item_size, uint32_t *ret_n)
+{
+	void *items = NULL;
+
+	*ret_n = cursor_u32(c);
+	if (*ret_n > max)
+		c->overrun = true;
+	if (cursor_ok(c) && *ret_n > 0) {
+		items = calloc(*ret_n, item_size);
+		if (!items)
+			c->overrun = true;
+	}
+	return items;
+}
+
 static void decode_files(struct cursor *c, struct vm_spec *spec)
 {
-	uint32_t n = cursor_u32(c);
+	uint32_t n;
 
-	if (n > SPEC_FILES_MAX)
-		c->overrun = true;
-	if (!cursor_ok(c) || n == 0)
-		return;
-	spec->files = calloc(n, sizeof(*spec->files));
-	if (!spec->files) {
-		c->overrun = true;
-		return;
-	}
-	for (spec->n_files = 0; spec->n_files < n && cursor_ok(c); spec->n_files++)
+	spec->files = decode_count(c, SPEC_FILES_MAX, sizeof(*spec->files), &n);
+	for (; spec->files && spec->n_files < n && cursor_ok(c); spec->n_files++)
 		spec->files[spec->n_files].id = link_read_string(c);
 }
 
-/* An empty command line and none are the same. */
-static char *decode_cmdline(struct cursor *c)
+/* An empty text and none are the same. */
+static char *decode_text(struct cursor *c)
 {
 	char *text = link_read_string(c);
 
@@ -61,6 +123,43 @@ static char *decode_cmdline(struct cursor *c)
 		return NULL;
 	}
 	return text;
+}
+
+static void decode_pins(struct cursor *c, struct vm_spec *spec)
+{
+	if (spec->cores > SPEC_CORES_MAX)
+		c->overrun = true;
+	for (uint32_t i = 0; i < spec->cores && cursor_ok(c); i++) {
+		uint32_t cpu = cursor_u32(c);
+
+		if (cpu > 0)
+			spec->core[i] = (struct spec_core){.pinned = true, .cpu = cpu - 1};
+	}
+}
+
+static void decode_modules(struct cursor *c, struct spec_modules *modules)
+{
+	uint32_t n;
+
+	modules->items = decode_count(c, SPEC_MODULES_MAX, sizeof(*modules->items), &n);
+	for (; modules->items && modules->n < n && cursor_ok(c); modules->n++) {
+		modules->items[modules->n].file = cursor_u32(c);
+		modules->items[modules->n].cmdline = decode_text(c);
+	}
+}
+
+static void decode_devices(struct cursor *c, struct vm_spec *spec)
+{
+	uint32_t n;
+
+	spec->devices = decode_count(c, SPEC_DEVICES_MAX, sizeof(*spec->devices), &n);
+	for (; spec->devices && spec->n_devices < n && cursor_ok(c); spec->n_devices++) {
+		struct spec_device *device = &spec->devices[spec->n_devices];
+
+		device->class = cursor_u8(c);
+		device->id = decode_text(c);
+		device->port = cursor_u32(c);
+	}
 }
 
 static void decode_flags(struct cursor *c, struct vm_spec *spec)
@@ -72,8 +171,33 @@ static void decode_flags(struct cursor *c, struct vm_spec *spec)
 		c->overrun = true;
 	spec->hybrid = flags & WIRE_HYBRID;
 	spec->has_uuid = flags & WIRE_UUID;
+	spec->hugepages = flags & WIRE_HUGEPAGES;
+	spec->ros_boots = flags & WIRE_ROS_BOOTS;
+	spec->ros_has_initrd = flags & WIRE_ROS_INITRD;
 	if (uuid)
 		memcpy(spec->uuid, uuid, sizeof(spec->uuid));
+}
+
+static void decode_ros(struct cursor *c, struct vm_spec *spec)
+{
+	spec->ros_file = cursor_u32(c);
+	spec->ros_initrd = cursor_u32(c);
+	spec->ros_cmdline = decode_text(c);
+	spec->ros_protocol = cursor_u8(c);
+	decode_modules(c, &spec->ros_modules);
+}
+
+static void decode_hrt(struct cursor *c, struct vm_spec *spec)
+{
+	spec->hrt_file = cursor_u32(c);
+	spec->hrt_cmdline = decode_text(c);
+	spec->hrt_stack = cursor_u32(c);
+	spec->hrt_layout = cursor_u8(c);
+	spec->hrt_hypercall = cursor_u8(c);
+	spec->hrt_upcall = cursor_u8(c);
+	spec->hrt_on_crash = cursor_u8(c);
+	spec->hrt_ros_memory = cursor_u8(c);
+	decode_modules(c, &spec->hrt_modules);
 }
 
 int spec_decode(struct cursor *c, struct vm_spec **ret, struct error *e)
@@ -87,12 +211,13 @@ int spec_decode(struct cursor *c, struct vm_spec **ret, struct error *e)
 	spec->name = link_read_string(c);
 	spec->memory = cursor_u64(c);
 	spec->cores = cursor_u32(c);
+	decode_pins(c, spec);
 	spec->ros_cores = cursor_u32(c);
 	spec->ros_memory = cursor_u64(c);
 	decode_files(c, spec);
-	spec->hrt_file = cursor_u32(c);
-	spec->hrt_cmdline = decode_cmdline(c);
-	spec->hrt_stack = cursor_u32(c);
+	decode_devices(c, spec);
+	decode_ros(c, spec);
+	decode_hrt(c, spec);
 	if (!cursor_ok(c))
 		return error_set(e, -EPROTO, "a definition on the link is cut short or malformed");
 	if (c->left > 0)

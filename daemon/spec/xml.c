@@ -3,11 +3,13 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <string.h>
 #include <libxml/SAX2.h>
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 
-#include "spec/diagnostic.h"
+#include "base/macro.h"
+#include "spec/tags.h"
 #include "spec/value.h"
 
 DEFINE_CLEANUP(xmlParserCtxt *, xmlFreeParserCtxt);
@@ -17,12 +19,64 @@ DEFINE_CLEANUP(xmlParserCtxt *, xmlFreeParserCtxt);
 /* What a parser carries with it (its _private). */
 struct reading {
 	struct diagnostics *d; /* borrowed */
-	bool stopped;          /* one fault has been told; those behind it follow from it */
+	const char *text;      /* borrowed */
+	size_t size;
+	bool stopped; /* one fault has been told; those behind it follow from it */
+	/* how far lines have been counted: positions are asked for in the order of the text */
+	size_t counted, line_begin;
+	unsigned line;
 };
 
-static unsigned line_of(const xmlParserCtxt *parser)
+static struct position position_at(struct reading *reading, size_t offset)
 {
-	return parser->input ? (unsigned)parser->input->line : 0;
+	const char *newline;
+
+	while (reading->counted < offset &&
+		(newline = memchr(reading->text + reading->counted, '\n', offset - reading->counted))) {
+		reading->line_begin = reading->counted = (size_t)(newline - reading->text) + 1;
+		reading->line++;
+	}
+	if (offset > reading->counted)
+		reading->counted = offset;
+	if (offset < reading->line_begin)
+		return (struct position){.line = reading->line};
+	return (struct position){reading->line, (unsigned)(offset - reading->line_begin) + 1};
+}
+
+/* How far the parser has read, in bytes. */
+static size_t offset_of(const xmlParserCtxt *parser)
+{
+	const struct reading *reading = parser->_private;
+	size_t offset = 0;
+
+	if (parser->input)
+		offset = parser->input->consumed + (size_t)(parser->input->cur - parser->input->base);
+	return offset < reading->size ? offset : reading->size;
+}
+
+/* Of the tag whose end the parser has reached: no attribute holds a '<'. */
+static struct position position_of_tag(const xmlParserCtxt *parser)
+{
+	struct reading *reading = parser->_private;
+	const char *tag = memrchr(reading->text, '<', offset_of(parser));
+
+	return position_at(reading, tag ? (size_t)(tag - reading->text) : 0);
+}
+
+/* A node carries its position in its pointer for applications, line above column: both have 32 bits. */
+static_assert(sizeof(void *) == 8, "a position does not fit into a pointer");
+
+static void set_position(xmlNode *node, struct position at)
+{
+	node->_private = (void *)((uintptr_t)at.line << 32 | at.column);
+}
+
+struct position xml_position(const xmlNode *node)
+{
+	const xmlNode *holder = node->type == XML_ATTRIBUTE_NODE ? node->parent : node;
+	uintptr_t packed = (uintptr_t)holder->_private;
+
+	return (struct position){(unsigned)(packed >> 32), (unsigned)packed};
 }
 
 /* Called by libxml2 with each of its complaints; userData is the parser itself. */
@@ -35,6 +89,7 @@ static void take_complaint(void *data, xmlError *error)
 	const xmlParserCtxt *parser = data;
 	struct reading *reading = parser->_private;
 	char words[COMPLAINT_MAX];
+	struct position at;
 
 	if (error->code == XML_ERR_NO_MEMORY)
 		reading->d->out_of_memory = true;
@@ -42,8 +97,8 @@ static void take_complaint(void *data, xmlError *error)
 		return;
 	reading->stopped = true;
 	value_quote_into(error->message ? error->message : "no reason given", words, sizeof(words));
-	diagnostics_add(reading->d, error->line > 0 ? (unsigned)error->line : 0, "", SEVERITY_ERROR,
-		"not well-formed XML: %s", value_trim(words));
+	at = (struct position){error->line > 0 ? (unsigned)error->line : 0, error->int2 > 0 ? (unsigned)error->int2 : 0};
+	diagnostics_add(reading->d, at, "", SEVERITY_ERROR, "not well-formed XML: %s", value_trim(words));
 }
 
 /* A fault that we find ourselves in the middle of libxml2's work. */
@@ -52,7 +107,7 @@ static void stop(xmlParserCtxt *parser, const char *sentence)
 	struct reading *reading = parser->_private;
 
 	if (!reading->stopped)
-		diagnostics_add(reading->d, line_of(parser), "", SEVERITY_ERROR, "%s", sentence);
+		diagnostics_add(reading->d, position_of_tag(parser), "", SEVERITY_ERROR, "%s", sentence);
 	reading->stopped = true;
 	xmlStopParser(parser);
 }
@@ -81,6 +136,23 @@ static void start_element(void *data, const xmlChar *name, const xmlChar *prefix
 	}
 	xmlSAX2StartElementNs(
 		data, name, prefix, uri, n_namespaces, namespaces, n_attributes, n_defaulted, attributes);
+	if (parser->node)
+		set_position(parser->node, position_of_tag(parser));
+}
+
+/* Long texts come in pieces, which libxml2 puts together; the first that is no blank says where. */
+static void take_text(void *data, const xmlChar *text, int size)
+{
+	xmlParserCtxt *parser = data;
+	size_t n = (size_t)size, blanks = 0, end = offset_of(parser);
+	xmlNode *node;
+
+	xmlSAX2Characters(data, text, size);
+	while (blanks < n && strchr(" \t\r\n", text[blanks]))
+		blanks++;
+	node = parser->node ? parser->node->last : NULL;
+	if (blanks < n && n - blanks <= end && node && !node->_private)
+		set_position(node, position_at(parser->_private, end - (n - blanks)));
 }
 
 /*
@@ -95,7 +167,7 @@ static bool attributes_are_few(const char *text, size_t size, struct diagnostics
 	for (size_t i = 0; i < size; i++)
 		n += text[i] == '=';
 	if (n > XML_EQUALS_MAX)
-		diagnostics_add(d, 0, "", SEVERITY_ERROR,
+		diagnostics_add(d, NOWHERE, "", SEVERITY_ERROR,
 			"the definition has %zu signs \"=\", so many attributes or so long comments; %d are "
 			"the most allowed",
 			n, XML_EQUALS_MAX);
@@ -114,32 +186,49 @@ static xmlParserCtxt *parser_new(struct reading *reading)
 	parser->sax->serror = take_complaint;
 	parser->sax->internalSubset = refuse_document_type;
 	parser->sax->startElementNs = start_element;
+	parser->sax->characters = take_text;
 	return parser;
+}
+
+/* Reads a text whose closing tags are spelled as the opening ones. */
+static xmlDoc *read_spelled(struct reading *reading)
+{
+	_cleanup_(xmlFreeParserCtxtp) xmlParserCtxt *parser = parser_new(reading);
+	_cleanup_(xmlFreeDocp) xmlDoc *doc = NULL;
+
+	if (!parser)
+		return NULL;
+	doc = xmlCtxtReadMemory(parser, reading->text, (int)reading->size, NULL, "UTF-8",
+		XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES);
+	if (reading->stopped || reading->d->out_of_memory)
+		return NULL;
+	if (!doc || !xmlDocGetRootElement(doc)) {
+		diagnostics_add(
+			reading->d, NOWHERE, "", SEVERITY_ERROR, "not well-formed XML: there is no element");
+		return NULL;
+	}
+	return take_ptr(doc);
 }
 
 xmlDoc *xml_read(const char *text, size_t size, struct diagnostics *d)
 {
-	_cleanup_(xmlFreeParserCtxtp) xmlParserCtxt *parser = NULL;
-	_cleanup_(xmlFreeDocp) xmlDoc *doc = NULL;
-	struct reading reading = {.d = d};
+	struct reading reading = {.d = d, .size = size, .line = 1};
+	_cleanup_free_ char *copy = NULL;
 
 	if (size == 0 || size > INT_MAX) {
 		diagnostics_add(
-			d, 0, "", SEVERITY_ERROR, "the definition is %s", size ? "too long" : "empty");
+			d, NOWHERE, "", SEVERITY_ERROR, "the definition is %s", size ? "too long" : "empty");
 		return NULL;
 	}
 	if (!attributes_are_few(text, size, d))
 		return NULL;
-	parser = parser_new(&reading);
-	if (!parser)
-		return NULL;
-	doc = xmlCtxtReadMemory(parser, text, (int)size, NULL, "UTF-8",
-		XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES);
-	if (reading.stopped || d->out_of_memory)
-		return NULL;
-	if (!doc || !xmlDocGetRootElement(doc)) {
-		diagnostics_add(d, 0, "", SEVERITY_ERROR, "not well-formed XML: there is no element");
+	copy = malloc(size);
+	if (!copy) {
+		d->out_of_memory = true;
 		return NULL;
 	}
-	return take_ptr(doc);
+	memcpy(copy, text, size);
+	tags_match_case(copy, size);
+	reading.text = copy;
+	return read_spelled(&reading);
 }

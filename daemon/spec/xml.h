@@ -4,7 +4,8 @@
  * What is refused here, before any meaning: a document type (and with it every
  * entity but the five of XML itself), elements nested deeper than any definition
  * needs, more attributes than any definition needs. Nothing outside
- * the text is ever opened. The text is UTF-8 whatever it declares.
+ * the text is ever opened. The text is UTF-8 whatever it declares. A closing tag
+ * may differ from its opening one in case (tags.h).
  */
 #pragma once
 
@@ -12,8 +13,7 @@
 #include <libxml/tree.h>
 
 #include "base/cleanup.h"
-
-struct diagnostics;
+#include "spec/diagnostic.h"
 
 DEFINE_CLEANUP(xmlDoc *, xmlFreeDoc);
 
@@ -25,3 +25,6 @@ DEFINE_CLEANUP(xmlDoc *, xmlFreeDoc);
  * NULL after adding at least one error to *diagnostics (or marking it out of memory).
  */
 xmlDoc *xml_read(const char *text, size_t size, struct diagnostics *diagnostics);
+
+/* Where an element's start tag begins; for an attribute that of its element; for a text its first letter. */
+struct position xml_position(const xmlNode *node);

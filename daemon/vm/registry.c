@@ -150,12 +150,12 @@ static int parse_stored(const char *text, size_t size, struct vm_spec **ret, str
 	struct diagnostics diagnostics _cleanup_(diagnostics_fini) = {};
 	int r;
 
-	r = definition_parse(text, size, &diagnostics, ret);
+	r = definition_parse(text, size, NULL, &diagnostics, ret);
 	if (r == -ENOMEM)
 		return error_set_errno(e, r, "reading it");
 	for (size_t i = 0; r < 0 && i < diagnostics.n; i++)
 		if (diagnostics.items[i].severity == SEVERITY_ERROR)
-			return error_set(e, r, "line %u: %s: %s", diagnostics.items[i].line,
+			return error_set(e, r, "line %u: %s: %s", diagnostics.items[i].at.line,
 				diagnostics.items[i].path, diagnostics.items[i].message);
 	return r;
 }
@@ -397,7 +397,7 @@ int registry_define(struct registry *registry, const char *text, size_t size,
 	struct vm *present;
 	int r;
 
-	r = definition_parse(text, size, diagnostics, &spec);
+	r = definition_parse(text, size, NULL, diagnostics, &spec);
 	if (r < 0)
 		return error_set(e, r, "the definition is faulty");
 	present = lookup(registry, spec->name);

@@ -22,6 +22,7 @@
 #include "base/cursor.h"
 #include "base/log.h"
 #include "base/macro.h"
+#include "spec/support.h"
 #include "spec/wire.h"
 #include "vm/images.h"
 #include "vm/store.h"
@@ -526,6 +527,8 @@ int vm_start(struct vm *vm, vm_done_fn done, void *userdata, struct error *e)
 	int r;
 
 	r = check_startable(vm, e);
+	if (r == 0)
+		r = spec_check_supported(vm->stored, e);
 	if (r < 0)
 		return r;
 	vm_context_probe_host(vm->context);

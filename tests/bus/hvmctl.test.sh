@@ -65,7 +65,7 @@ within()
 refuses_faulty()
 {
 	hvmctl list --json=short >"$work/before"
-	prints_error 6 '^@/bad.xml:2: error: not well-formed XML: ' define "$work/bad.xml" "$work/x.xml"
+	prints_error 6 '^@/bad.xml:2:1: error: not well-formed XML: ' define "$work/bad.xml" "$work/x.xml"
 	hvmctl list --json=short | diff "$work/before" -
 }
 

@@ -334,7 +334,7 @@ Test(run, monitor_that_sends_garbage_is_killed)
 Test(run, monitor_of_another_version_is_killed)
 {
 	expect_monitor_death("wrong-version",
-		"broke the link protocol: a message has protocol version 99; this side speaks 1");
+		"broke the link protocol: a message has protocol version 99; this side speaks 2");
 }
 
 Test(run, monitor_that_answers_unasked_is_killed)

@@ -14,7 +14,7 @@ static char *canonical(const char *text, size_t size)
 	_cleanup_(vm_spec_freep) struct vm_spec *spec = NULL;
 	struct diagnostics diagnostics = {};
 	struct error e = {};
-	int r = definition_parse(text, size, &diagnostics, &spec);
+	int r = definition_parse(text, size, NULL, &diagnostics, &spec);
 
 	if ((r == 0) != (diagnostics.n_errors == 0))
 		abort(); /* a refusal without a reason, or the reverse */

@@ -1,7 +1,7 @@
 /*
  * read-definition.c - what hvmd makes of a definition, for tests
  *
- * read-definition FILE prints each diagnostic as "LINE: PATH: SEVERITY: SENTENCE"
+ * read-definition FILE prints each diagnostic as "LINE:COLUMN: PATH: SEVERITY: SENTENCE"
  * and, where none is an error, the canonical form. Exits with 0, or 1 after an error.
  */
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 static void print_diagnostics(const struct diagnostics *d)
 {
 	for (size_t i = 0; i < d->n; i++)
-		printf("%u: %s: %s: %s\n", d->items[i].line, d->items[i].path,
+		printf("%u:%u: %s: %s: %s\n", d->items[i].at.line, d->items[i].at.column, d->items[i].path,
 			severity_to_string(d->items[i].severity), d->items[i].message);
 }
 
@@ -25,7 +25,7 @@ static int print_definition(const char *text, size_t size)
 	_cleanup_(diagnostics_fini) struct diagnostics d = {};
 	_cleanup_(vm_spec_freep) struct vm_spec *spec = NULL;
 	_cleanup_free_ char *canonical = NULL;
-	int r = definition_parse(text, size, &d, &spec);
+	int r = definition_parse(text, size, NULL, &d, &spec);
 
 	print_diagnostics(&d);
 	if (r < 0)

@@ -28,5 +28,17 @@ static inline struct vm_spec *spec_example(void)
 	spec->hrt_file = 1;
 	spec->hrt_cmdline = strdup("mode=count \"quoted\"");
 	spec->hrt_stack = SPEC_STACK_DEFAULT;
+	spec->hrt_on_crash = SPEC_ON_CRASH_RESET;
+	spec->hrt_ros_memory = SPEC_ACCESS_NONE;
+	spec->hrt_modules.items = calloc(1, sizeof(*spec->hrt_modules.items));
+	spec->hrt_modules.n = 1;
+	spec->hrt_modules.items[0].cmdline = strdup("the data");
+	spec->core[3] = (struct spec_core){.pinned = true, .cpu = 7};
+	spec->ros_boots = true;
+	spec->ros_cmdline = strdup("console=ttyS0");
+	spec->devices = calloc(2, sizeof(*spec->devices));
+	spec->n_devices = 2;
+	spec->devices[0].class = SPEC_DEVICE_SERIAL;
+	spec->devices[1] = (struct spec_device){SPEC_DEVICE_DEBUG_EXIT, strdup("bye"), SPEC_DEBUG_EXIT_PORT};
 	return spec;
 }

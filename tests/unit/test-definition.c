@@ -35,7 +35,7 @@ TestSuite(hostile, .fini = tear_down);
 static int parse(const char *text)
 {
 	tear_down();
-	return definition_parse(text, strlen(text), &d, &spec);
+	return definition_parse(text, strlen(text), NULL, &d, &spec);
 }
 
 static const char *first_sentence(void)
@@ -55,25 +55,90 @@ static bool schema_takes(const char *text)
 	return takes;
 }
 
-/* A canonical definition in which each value of the grammar stands. */
+#define DIGEST "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+/* A canonical definition in which each value of a hybrid stands. */
 static const char whole[] = "<vm name=\"whole\" class=\"PC\" uuid=\"6f9619ff-8b86-d011-b42d-00cf4fc964ff\">\n"
-			    "  <memory>1048576</memory>\n"
-			    "  <cores count=\"64\"/>\n"
+			    "  <memory hugepages=\"y\">1048576</memory>\n"
+			    "  <cores count=\"64\">\n"
+			    "    <core target_cpu=\"5\"/>\n"
+			    "  </cores>\n"
 			    "  <files>\n"
-			    "    <file id=\"hrt\" filename=\"hrt.elf\" "
-			    "sha256=\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"/>\n"
+			    "    <file id=\"hrt\" filename=\"hrt.elf\" sha256=\"" DIGEST "\"/>\n"
+			    "    <file id=\"kernel\" filename=\"vmlinuz\"/>\n"
+			    "    <file id=\"initrd\" filename=\"initrd.img\"/>\n"
+			    "    <file id=\"data\" filename=\"data.bin\"/>\n"
 			    "  </files>\n"
 			    "  <hvm enable=\"y\">\n"
-			    "    <ros cores=\"1\" mem=\"8\"/>\n"
-			    "    <hrt file_id=\"hrt\" cmdline=\"mode=park\" stack=\"8192\"/>\n"
+			    "    <ros cores=\"1\" mem=\"8\" file_id=\"kernel\" initrd_id=\"initrd\" "
+			    "cmdline=\"console=ttyS0\" protocol=\"pvh\">\n"
+			    "      <module file_id=\"data\" cmdline=\"first\"/>\n"
+			    "    </ros>\n"
+			    "    <hrt file_id=\"hrt\" cmdline=\"mode=park\" stack=\"8192\" layout=\"seed\" "
+			    "hypercall=\"patch\" upcall=\"gpf\" on_crash=\"stop\" ros_memory=\"ro\">\n"
+			    "      <module file_id=\"data\" cmdline=\"second\"/>\n"
+			    "      <module file_id=\"hrt\" cmdline=\"\"/>\n"
+			    "    </hrt>\n"
 			    "  </hvm>\n"
+			    "  <devices>\n"
+			    "    <device class=\"debug-exit\" id=\"bye\" port=\"0x501\"/>\n"
+			    "    <device class=\"SERIAL\"/>\n"
+			    "  </devices>\n"
 			    "</vm>\n";
 
-/* Where the value stands in `whole`: from its first letter or blank to behind its end, and its text within.
- */
+/* And one without an HRT. */
+static const char plain[] = "<vm name=\"plain\" class=\"PC\">\n"
+			    "  <memory hugepages=\"n\">64</memory>\n"
+			    "  <cores count=\"2\"/>\n"
+			    "  <files>\n"
+			    "    <file id=\"kernel\" filename=\"xen\"/>\n"
+			    "    <file id=\"initrd\" filename=\"initrd.img\"/>\n"
+			    "    <file id=\"data\" filename=\"data.bin\"/>\n"
+			    "  </files>\n"
+			    "  <ros file_id=\"kernel\" initrd_id=\"initrd\" cmdline=\"quiet\" protocol=\"pvh\">\n"
+			    "    <module file_id=\"data\" cmdline=\"text\"/>\n"
+			    "  </ros>\n"
+			    "  <hvm enable=\"n\"/>\n"
+			    "</vm>\n";
+
+static bool is_within(enum grammar_id id, enum grammar_id group)
+{
+	while (id < N_GRAMMAR && id != group)
+		id = grammar[id].parent;
+	return id == group;
+}
+
+/* Whether it is a value that the canonical form has. */
+static bool is_canonical(enum grammar_id id)
+{
+	return !grammar_is_group(id) && grammar[id].kind != GRAMMAR_VERDICT && grammar[id].parent < N_GRAMMAR &&
+	       !is_within(id, GRAMMAR_MULTIBOOT) && id != GRAMMAR_FILE_INDEX;
+}
+
+/* The text that has it. */
+static const char *text_with(enum grammar_id id)
+{
+	return is_within(id, GRAMMAR_VM_ROS) ? plain : whole;
+}
+
+/* Where the value stands in its text: from its first letter or blank to behind its end, and its text within. */
 struct span {
 	const char *begin, *text, *text_end, *end;
 };
+
+/* Where the start tag of the first such group is. */
+static const char *find_tag(enum grammar_id id)
+{
+	const char *at = grammar[id].parent == GRAMMAR_VM || id == GRAMMAR_VM ? text_with(id) :
+										find_tag(grammar[id].parent);
+	size_t size = strlen(grammar[id].name);
+
+	for (at = strchr(at, '<'); at; at = strchr(at + 1, '<'))
+		if (strncmp(at + 1, grammar[id].name, size) == 0 && strchr(" >", at[1 + size]))
+			return at;
+	cr_assert(at != NULL, "there is no <%s>", grammar[id].name);
+	return NULL;
+}
 
 static struct span find(enum grammar_id id)
 {
@@ -81,19 +146,14 @@ static struct span find(enum grammar_id id)
 	struct span span;
 
 	if (grammar[id].as_element) {
-		snprintf(pattern, sizeof(pattern), "<%s>", grammar[id].name);
-		span.begin = strstr(whole, pattern);
-		cr_assert(span.begin != NULL, "%s", pattern);
-		span.text = span.begin + strlen(pattern);
+		span.begin = find_tag(id);
+		span.text = strchr(span.begin, '>') + 1;
 		span.text_end = strchr(span.text, '<');
 		span.end = strchr(span.text_end, '>') + 1;
 		return span;
 	}
-	snprintf(pattern, sizeof(pattern), "<%s ", grammar[grammar[id].parent].name);
-	span.begin = strstr(whole, pattern);
-	cr_assert(span.begin != NULL, "%s", pattern);
 	snprintf(pattern, sizeof(pattern), " %s=\"", grammar[id].name);
-	span.begin = strstr(span.begin, pattern);
+	span.begin = strstr(find_tag(grammar[id].parent), pattern);
 	cr_assert(span.begin != NULL, "%s", pattern);
 	span.text = span.begin + strlen(pattern);
 	span.text_end = strchr(span.text, '"');
@@ -101,11 +161,11 @@ static struct span find(enum grammar_id id)
 	return span;
 }
 
-static char *replaced(const char *begin, const char *end, const char *text)
+static char *replaced(const char *base, const char *begin, const char *end, const char *text)
 {
 	char *result;
 
-	cr_assert(asprintf(&result, "%.*s%s%s", (int)(begin - whole), whole, text, end) > 0);
+	cr_assert(asprintf(&result, "%.*s%s%s", (int)(begin - base), base, text, end) > 0);
 	return result;
 }
 
@@ -113,14 +173,14 @@ static char *with(enum grammar_id id, const char *value)
 {
 	struct span span = find(id);
 
-	return replaced(span.text, span.text_end, value);
+	return replaced(text_with(id), span.text, span.text_end, value);
 }
 
 static char *without(enum grammar_id id)
 {
 	struct span span = find(id);
 
-	return replaced(span.begin, span.end, "");
+	return replaced(text_with(id), span.begin, span.end, "");
 }
 
 static void cr_both_refuse(enum grammar_id id, const char *value)
@@ -149,14 +209,20 @@ static void cr_both_refuse_number(enum grammar_id id, uint64_t value)
 	cr_both_refuse(id, digits);
 }
 
-Test(definition, the_whole_one_is_its_own_canonical_form)
+static void cr_canonical(const char *text)
 {
 	_cleanup_free_ char *again = NULL;
 
-	cr_assert(eq(int, parse(whole), 0), "%s", first_sentence());
+	cr_assert(eq(int, parse(text), 0), "%s", first_sentence());
 	cr_assert(eq(sz, d.n, 0));
 	again = definition_format(spec);
-	cr_assert_str_eq(again, whole);
+	cr_assert_str_eq(again, text);
+}
+
+Test(definition, the_whole_ones_are_their_own_canonical_form)
+{
+	cr_canonical(whole);
+	cr_canonical(plain);
 }
 
 Test(definition, writing_and_reading_gives_the_same)
@@ -192,6 +258,8 @@ Test(definition, what_is_read_keeps_every_rule)
 {
 	cr_assert(eq(int, parse(whole), 0));
 	cr_assert(eq(int, spec_check(spec, NULL), 0));
+	cr_assert(eq(int, parse(plain), 0));
+	cr_assert(eq(int, spec_check(spec, NULL), 0));
 	cr_assert(eq(int, parse("<vm name='a' class='PC' memory='2'><cores count='3'/></vm>"), 0), "%s",
 		first_sentence());
 	cr_assert(eq(int, spec_check(spec, NULL), 0));
@@ -204,28 +272,29 @@ Test(definition, each_value_can_be_a_child_element)
 	for (enum grammar_id id = 0; id < N_GRAMMAR; id++) {
 		_cleanup_free_ char *child = NULL, *text = NULL;
 		const char *group_end;
+		const char *base = text_with(id);
 		struct span span;
 
-		if (grammar[id].kind == GRAMMAR_GROUP || grammar[id].as_element)
+		if (!is_canonical(id) || grammar[id].as_element)
 			continue;
 		span = find(id);
 		group_end = strchr(span.end, '>');
-		cr_assert(asprintf(&child, "%.*s%.*s><%s> %.*s\n</%s>%s%s%s", (int)(span.begin - whole),
-				  whole, (int)(group_end - span.end - (group_end[-1] == '/')), span.end,
+		cr_assert(asprintf(&child, "%.*s%.*s><%s> %.*s\n</%s>%s%s%s", (int)(span.begin - base),
+				  base, (int)(group_end - span.end - (group_end[-1] == '/')), span.end,
 				  grammar[id].name, (int)(span.text_end - span.text), span.text,
 				  grammar[id].name, group_end[-1] == '/' ? "</" : "",
 				  group_end[-1] == '/' ? grammar[grammar[id].parent].name : "",
 				  group_end[-1] == '/' ? group_end : group_end + 1) > 0);
 		cr_assert(eq(int, parse(child), 0), "%s: %s\n%s", grammar[id].name, first_sentence(), child);
 		text = definition_format(spec);
-		cr_assert_str_eq(text, whole);
+		cr_assert_str_eq(text, base);
 	}
 }
 
 Test(grammar, numbers_out_of_range_are_refused_by_parser_and_schema)
 {
 	for (enum grammar_id id = 0; id < N_GRAMMAR; id++) {
-		if (grammar[id].kind != GRAMMAR_NUMBER)
+		if (grammar[id].kind != GRAMMAR_NUMBER || !is_canonical(id))
 			continue;
 		cr_both_refuse_number(id, grammar[id].min - 1);
 		cr_both_refuse_number(id, grammar[id].max + 1);
@@ -253,6 +322,46 @@ Test(grammar, other_bad_values_are_refused_by_parser_and_schema)
 	cr_both_refuse(GRAMMAR_HVM_ENABLE, "yes");
 	cr_both_refuse(GRAMMAR_HRT_FILE_ID, "other");
 	cr_both_refuse(GRAMMAR_HRT_CMDLINE, "two&#10;lines");
+	cr_both_refuse(GRAMMAR_ROS_FILE_ID, "other");
+	cr_both_refuse(GRAMMAR_ROS_INITRD_ID, "other");
+	cr_both_refuse(GRAMMAR_ROS_MODULE_FILE_ID, "other");
+	cr_both_refuse(GRAMMAR_VM_ROS_FILE_ID, "other");
+	cr_both_refuse(GRAMMAR_VM_ROS_INITRD_ID, "other");
+	cr_both_refuse(GRAMMAR_VM_ROS_MODULE_FILE_ID, "other");
+	cr_both_refuse(GRAMMAR_HRT_MODULE_FILE_ID, "other");
+	cr_both_refuse(GRAMMAR_MEMORY_HUGEPAGES, "yes");
+	cr_both_refuse(GRAMMAR_DEVICE_CLASS, "IDE");
+	cr_both_refuse(GRAMMAR_DEVICE_ID, "");
+	cr_both_refuse(GRAMMAR_DEVICE_PORT, "0");
+	cr_both_refuse(GRAMMAR_DEVICE_PORT, "0x10000");
+	cr_both_refuse(GRAMMAR_DEVICE_PORT, "0x");
+	cr_both_refuse(GRAMMAR_DEVICE_PORT, "f4");
+}
+
+Test(grammar, each_word_is_taken_by_parser_and_schema_and_no_other)
+{
+	for (enum grammar_id id = 0; id < N_GRAMMAR; id++) {
+		if (grammar[id].kind != GRAMMAR_WORD || !is_canonical(id))
+			continue;
+		cr_both_refuse(id, "");
+		cr_both_refuse(id, "nonsense");
+		for (size_t i = 0; i < n_grammar_words; i++) {
+			_cleanup_free_ char *text = NULL;
+
+			if (grammar_words[i].of != id || grammar_words[i].ignored || grammar_words[i].refused)
+				continue;
+			text = with(id, grammar_words[i].text);
+			cr_assert(schema_takes(text), "%s=\"%s\"", grammar[id].name, grammar_words[i].text);
+			if (parse(text) < 0) /* what stands beside it may not go with it, but it is known */
+				cr_assert(strstr(first_sentence(), "unknown") == NULL, "%s", first_sentence());
+		}
+	}
+}
+
+/* What others refer to, or need beside them. */
+static bool is_needed_here(enum grammar_id id)
+{
+	return id == GRAMMAR_ROS_FILE_ID || id == GRAMMAR_VM_ROS_FILE_ID;
 }
 
 Test(grammar, what_is_missing_is_missed_by_parser_and_schema)
@@ -260,7 +369,7 @@ Test(grammar, what_is_missing_is_missed_by_parser_and_schema)
 	for (enum grammar_id id = 0; id < N_GRAMMAR; id++) {
 		_cleanup_free_ char *text = NULL;
 
-		if (grammar[id].kind == GRAMMAR_GROUP)
+		if (!is_canonical(id) || is_needed_here(id))
 			continue;
 		text = without(id);
 		if (grammar[id].required) {
@@ -268,7 +377,9 @@ Test(grammar, what_is_missing_is_missed_by_parser_and_schema)
 			cr_assert(not(schema_takes(text)), "%s", grammar[id].name);
 		} else {
 			cr_assert(eq(int, parse(text), 0), "%s: %s", grammar[id].name, first_sentence());
-			cr_assert(schema_takes(text) == !grammar[id].fallback, "%s", grammar[id].name);
+			/* a port belongs to one class only, which no schema can say */
+			cr_assert(schema_takes(text) == (!grammar[id].fallback || id == GRAMMAR_DEVICE_PORT), "%s",
+				grammar[id].name);
 		}
 	}
 }
@@ -276,7 +387,7 @@ Test(grammar, what_is_missing_is_missed_by_parser_and_schema)
 Test(grammar, two_files_with_one_id_are_refused_by_parser_and_schema)
 {
 	const char *at = strstr(whole, "  </files>");
-	_cleanup_free_ char *text = replaced(at, at, "    <file id=\"hrt\" filename=\"b\"/>\n");
+	_cleanup_free_ char *text = replaced(whole, at, at, "    <file id=\"hrt\" filename=\"b\"/>\n");
 
 	cr_assert(eq(int, parse(text), -EBADMSG));
 	cr_assert(not(schema_takes(text)));
@@ -286,19 +397,147 @@ Test(grammar, a_name_that_is_near_is_suggested)
 {
 	cr_assert(eq(int, (int)grammar_suggest(GRAMMAR_VM, "memroy"), GRAMMAR_MEMORY));
 	cr_assert(eq(int, (int)grammar_suggest(GRAMMAR_VM, "CORE"), GRAMMAR_CORES));
+	cr_assert(eq(int, (int)grammar_suggest(GRAMMAR_VM, "pageing"), GRAMMAR_PAGING));
 	cr_assert(eq(int, (int)grammar_suggest(GRAMMAR_HVM, "htr"), GRAMMAR_HRT));
 	cr_assert(eq(int, (int)grammar_suggest(GRAMMAR_HVM, "rtos"), GRAMMAR_ROS));
 	cr_assert(eq(int, (int)grammar_suggest(GRAMMAR_HRT, "fileid"), GRAMMAR_HRT_FILE_ID));
-	cr_assert(eq(int, (int)grammar_suggest(GRAMMAR_VM, "telemetry"), GRAMMAR_NONE));
+	cr_assert(eq(int, (int)grammar_suggest(GRAMMAR_VM, "teleport"), GRAMMAR_NONE));
 	cr_assert(eq(int, (int)grammar_suggest(GRAMMAR_VM, ""), GRAMMAR_NONE));
 }
 
-Test(grammar, every_required_value_has_an_example)
+Test(grammar, a_word_that_is_near_is_suggested)
+{
+	cr_assert_str_eq(grammar_suggest_word(GRAMMAR_DEVICE_CLASS, "8259")->text, "8259A");
+	cr_assert_str_eq(grammar_suggest_word(GRAMMAR_DEVICE_CLASS, "IO_APIC")->text, "IOAPIC");
+	cr_assert_str_eq(grammar_suggest_word(GRAMMAR_DEVICE_CLASS, "debug_exit")->text, "debug-exit");
+	cr_assert_str_eq(grammar_suggest_word(GRAMMAR_EXTENSION_NAME, "EDF_Scheduler")->text, "EDF Scheduler");
+	cr_assert(grammar_suggest_word(GRAMMAR_DEVICE_CLASS, "flux capacitor") == NULL);
+	cr_assert(grammar_suggest_word(GRAMMAR_DEVICE_CLASS, "") == NULL);
+}
+
+Test(grammar, every_row_says_what_it_is_or_what_becomes_of_it)
 {
 	for (enum grammar_id id = 1; id < N_GRAMMAR; id++) {
-		cr_assert(grammar[id].name && grammar[id].about, "%d", (int)id);
-		cr_assert(grammar[id].example || !grammar[id].required, "%s", grammar[id].name);
+		const struct grammar_rule *rule = &grammar[id];
+
+		cr_assert(rule->name != NULL, "%d", (int)id);
+		cr_assert(rule->about || rule->ignored || rule->refused || rule->kind == GRAMMAR_FOREIGN ||
+				  rule->kind == GRAMMAR_VERDICT,
+			"%s", rule->name);
+		cr_assert(not(rule->ignored && rule->refused), "%s", rule->name);
+		cr_assert(rule->example || !rule->required, "%s", rule->name);
 	}
+}
+
+/* A value that is not kept is judged by its words or by itself; its words are all judged. */
+Test(grammar, no_word_of_a_value_that_is_not_kept_is_honoured)
+{
+	for (size_t i = 0; i < n_grammar_words; i++) {
+		const struct grammar_word *word = &grammar_words[i];
+		enum grammar_kind kind = grammar[word->of].kind;
+
+		cr_assert(kind == GRAMMAR_WORD || kind == GRAMMAR_VERDICT, "%s", word->text);
+		cr_assert(kind == GRAMMAR_WORD || word->ignored || word->refused, "%s", word->text);
+		cr_assert(grammar_word(word->of, word->text) == word, "%s stands there twice", word->text);
+	}
+}
+
+/* A definition in which the group or value `id` of Palacios stands, the value with this text. */
+static char *foreign(enum grammar_id id, const char *value)
+{
+	enum grammar_id chain[8];
+	struct buffer b = BUFFER_INIT(4096);
+	unsigned n = 0;
+
+	for (enum grammar_id at = id; at != GRAMMAR_VM; at = grammar[at].parent)
+		chain[n++] = at;
+	buffer_append_string(&b, "<vm name='a' class='PC'>");
+	if (chain[n - 1] != GRAMMAR_MEMORY)
+		buffer_append_string(&b, "<memory>64</memory>");
+	if (chain[n - 1] != GRAMMAR_CORES)
+		buffer_append_string(&b, "<cores count='2'/>");
+	for (unsigned i = n; i > 0; i--) {
+		buffer_printf(&b, "<%s>", grammar[chain[i - 1]].name);
+		if (chain[i - 1] == GRAMMAR_MEMORY)
+			buffer_append_string(&b, "64");
+		if (chain[i - 1] == GRAMMAR_CORES)
+			buffer_append_string(&b, "<count>2</count>");
+		if (chain[i - 1] == GRAMMAR_GENERIC && id != GRAMMAR_GENERIC_CLASS)
+			buffer_append_string(&b, "<class>GENERIC</class>");
+	}
+	buffer_append_string(&b, value);
+	for (unsigned i = 0; i < n; i++)
+		buffer_printf(&b, "</%s>", grammar[chain[i]].name);
+	buffer_append_string(&b, "</vm>");
+	return buffer_take_string(&b);
+}
+
+static void cr_tells(enum grammar_id id, const char *value, const char *ignored, const char *refused)
+{
+	_cleanup_free_ char *text = foreign(id, value), *sentence = NULL, *word = NULL;
+	const char *why = refused ? refused : ignored;
+	bool told = false;
+
+	cr_assert(asprintf(&word, ": \"%s\"", value) > 0);
+	cr_assert(asprintf(&sentence, "%s%s is %s: %s", grammar[id].name, value[0] ? word : "",
+			  refused ? "refused" : "ignored", why) > 0);
+	cr_assert(eq(int, parse(text), refused ? -EBADMSG : 0), "%s: %s", text, first_sentence());
+	for (size_t i = 0; i < d.n; i++)
+		told = told || (strcmp(d.items[i].message, sentence) == 0 &&
+				       d.items[i].severity == (refused ? SEVERITY_ERROR : SEVERITY_NOTICE));
+	cr_assert(told || !why[0], "not told: %s\n%s", sentence, first_sentence());
+}
+
+Test(grammar, every_fate_is_told)
+{
+	for (enum grammar_id id = 1; id < N_GRAMMAR; id++)
+		if (grammar[id].ignored || grammar[id].refused)
+			cr_tells(id, grammar_is_group(id) ? "" : "7", grammar[id].ignored, grammar[id].refused);
+	for (size_t i = 0; i < n_grammar_words; i++)
+		if ((grammar_words[i].ignored || grammar_words[i].refused) && !grammar_words[i].look_as)
+			cr_tells(grammar_words[i].of, grammar_words[i].text, grammar_words[i].ignored,
+				grammar_words[i].refused);
+}
+
+static void cr_unknown(const char *text, const char *sentence)
+{
+	const struct definition_options lenient = {.unknown_warns = true};
+	bool told = false;
+
+	cr_assert(eq(int, parse(text), -EBADMSG), "%s", text);
+	for (size_t i = 0; i < d.n; i++)
+		told = told || strcmp(d.items[i].message, sentence) == 0;
+	cr_assert(told, "%s", first_sentence());
+	tear_down();
+	cr_assert(eq(int, definition_parse(text, strlen(text), &lenient, &d, &spec), 0), "%s", first_sentence());
+	cr_assert(eq(int, (int)d.items[0].severity, SEVERITY_WARNING));
+	cr_assert_str_eq(d.items[0].message, sentence);
+}
+
+#define SMALL(inner) "<vm name='a' class='PC'><memory>64</memory><cores count='2'/>" inner "</vm>"
+
+Test(grammar, unknown_names_are_errors_or_if_so_wished_warnings)
+{
+	cr_unknown(SMALL("<teleport/>"), "vm has no element \"teleport\"; take it out (hvm.xml(5) lists what hvmd knows)");
+	cr_unknown(SMALL("<tiem/>"), "vm has no element \"tiem\"; did you mean \"time\"?");
+	cr_unknown(SMALL("<strategy/>"), "vm has no element \"strategy\"; it belongs in /vm/paging");
+	cr_unknown(SMALL("<time zone='CET'/>"),
+		"time has no attribute \"zone\"; take it out (hvm.xml(5) lists what hvmd knows)");
+	cr_unknown(SMALL("<devices><device class='8259' id='pic'><bus>x</bus></device></devices>"),
+		"class: \"8259\" is unknown; did you mean \"8259A\"?");
+	cr_unknown(SMALL("<devices><device class='abacus'/></devices>"),
+		"class: \"abacus\" is unknown; take it out (hvm.xml(5) lists what hvmd knows)");
+	cr_unknown(SMALL("<extensions><extension name='mtrr'/></extensions>"),
+		"name: \"mtrr\" is unknown; did you mean \"MTRRS\"?");
+}
+
+Test(grammar, an_unknown_word_of_ours_is_an_error_even_then)
+{
+	const struct definition_options lenient = {.unknown_warns = true};
+	_cleanup_free_ char *text = with(GRAMMAR_HRT_ON_CRASH, "explode");
+
+	cr_assert(eq(int, definition_parse(text, strlen(text), &lenient, &d, &spec), -EBADMSG));
+	cr_assert_str_eq(first_sentence(), "on_crash: \"explode\" is unknown; write stop, reset, pause or ignore");
 }
 
 static char *man_page(void)
@@ -318,7 +557,7 @@ static char *man_page(void)
 static char *man_entry(const char *page, enum grammar_id id)
 {
 	char pattern[64];
-	const char *section, *entry, *end;
+	const char *section, *entry, *end, *next;
 
 	snprintf(pattern, sizeof(pattern), "\n.Ss %s\n", grammar[grammar[id].parent].name);
 	section = strstr(page, pattern);
@@ -327,11 +566,12 @@ static char *man_entry(const char *page, enum grammar_id id)
 	snprintf(pattern, sizeof(pattern), "\n.It Ic %s\n", grammar[id].name);
 	entry = strstr(section, pattern);
 	cr_assert(entry != NULL, "hvm.xml(5) says nothing about %s", grammar[id].name);
-	end = strstr(section, "\n.El");
+	end = strstr(section, "\n.Ss ");
 	cr_assert(end && entry < end, "hvm.xml(5) has %s in another section", grammar[id].name);
-	entry += strlen(pattern);
-	end = strstr(entry, "\n.It ") && strstr(entry, "\n.It ") < end ? strstr(entry, "\n.It ") : end;
-	return strndup(entry, (size_t)(end - entry));
+	entry += strlen(pattern) - 1;
+	end = strstr(entry, "\n.El");
+	next = strstr(entry, "\n.It ");
+	return strndup(entry, (size_t)((next && next < end ? next : end) - entry));
 }
 
 static void cr_says(const char *entry, enum grammar_id id, const char *wanted)
@@ -354,24 +594,138 @@ static void cr_describes(const char *entry, enum grammar_id id)
 		cr_says(entry, id, grammar[id].unit);
 	if (grammar[id].max == 0)
 		return;
-	snprintf(number, sizeof(number), "%" PRIu64, grammar[id].max);
+	snprintf(number, sizeof(number), grammar[id].kind == GRAMMAR_PORT ? "0x%" PRIx64 : "%" PRIu64, grammar[id].max);
 	cr_says(entry, id, number);
 	snprintf(number, sizeof(number), "%" PRIu64, grammar[id].min);
 	if (grammar[id].min > 0 && grammar[id].kind == GRAMMAR_NUMBER)
 		cr_says(entry, id, number);
 }
 
-Test(grammar, the_man_page_describes_every_value)
+/* The words of a value are named, and which of them is meant where nothing is written. */
+static void cr_names_words(const char *entry, enum grammar_id id)
+{
+	for (size_t i = 0; i < n_grammar_words; i++) {
+		char macro[48];
+
+		if (grammar_words[i].of != id || grammar_words[i].ignored || grammar_words[i].refused)
+			continue;
+		snprintf(macro, sizeof(macro), "Cm %s", grammar_words[i].text);
+		cr_says(entry, id, macro);
+	}
+}
+
+static void replace_all(char *text, const char *from, const char *to)
+{
+	for (char *at = strstr(text, from); at; at = strstr(at, from)) {
+		memcpy(at, to, strlen(to));
+		memmove(at + strlen(to), at + strlen(from), strlen(at + strlen(from)) + 1);
+	}
+}
+
+/* What roff(7) writes is what a reader sees: its quotes, and no line ends. */
+static void unescape(char *text)
+{
+	replace_all(text, "\\(dq", "\"");
+	replace_all(text, "\n", " ");
+}
+
+/* The entry's example, an attribute or an element, is taken where the value stands. */
+static void cr_example_is_taken(const char *entry, enum grammar_id id)
+{
+	const char *line = strstr(entry, "\n.Dl "), *end;
+	_cleanup_free_ char *example = NULL, *value = NULL, *text = NULL;
+	size_t begin;
+
+	cr_assert(line != NULL, "hvm.xml(5) has no example of %s", grammar[id].name);
+	line += strlen("\n.Dl ");
+	example = strndup(line, strcspn(line, "\n"));
+	unescape(example);
+	begin = strcspn(example, example[0] == '<' ? ">" : "\"") + 1;
+	end = strpbrk(example + begin, "<\"");
+	cr_assert(end != NULL, "%s", example);
+	cr_assert(strstr(example, grammar[id].name) != NULL, "%s", example);
+	value = strndup(example + begin, (size_t)(end - example) - begin);
+	if (id == GRAMMAR_FILE_INDEX)
+		return; /* only in an image container: see there */
+	text = is_canonical(id) ? with(id, value) : foreign(id, value);
+	cr_assert(eq(int, parse(text), 0), "%s: %s", example, first_sentence());
+}
+
+Test(grammar, the_man_page_describes_every_value_and_its_examples_are_taken)
 {
 	_cleanup_free_ char *page = man_page();
 
 	for (enum grammar_id id = 0; id < N_GRAMMAR; id++) {
 		_cleanup_free_ char *entry = NULL;
 
-		if (grammar[id].kind == GRAMMAR_GROUP)
+		if (grammar_is_group(id) || grammar[id].kind == GRAMMAR_VERDICT || grammar[id].parent >= N_GRAMMAR)
 			continue;
 		entry = man_entry(page, id);
 		cr_describes(entry, id);
+		cr_names_words(entry, id);
+		cr_example_is_taken(entry, id);
+	}
+}
+
+Test(grammar, the_definitions_in_the_man_page_are_right)
+{
+	_cleanup_free_ char *page = man_page();
+	unsigned n = 0;
+
+	for (const char *at = strstr(page, "\n<vm "); at; at = strstr(at + 1, "\n<vm ")) {
+		_cleanup_free_ char *text = strndup(at + 1, (size_t)(strstr(at, "\n.Ed") - at));
+
+		cr_assert(eq(int, parse(text), 0), "%s\n%s", text, first_sentence());
+		cr_assert(eq(sz, d.n, 0), "%s\n%s", text, first_sentence());
+		n++;
+	}
+	cr_assert(ge(u32, n, 3));
+}
+
+/* Whether an entry has this path, the word or none, and the sentence. */
+static bool has_fate(const char *page, const char *path, const char *word, const char *sentence)
+{
+	_cleanup_free_ char *item = NULL;
+
+	cr_assert(asprintf(&item, "\n.It Ic %s%s", path, word ? " Cm " : "\n") > 0);
+	for (const char *at = strstr(page, item); at; at = strstr(at + 1, item)) {
+		const char *line_end = strchr(at + 1, '\n'), *next = strstr(line_end, "\n.It "), *end = strstr(line_end, "\n.El");
+		_cleanup_free_ char *line = strndup(at, (size_t)(line_end - at));
+		_cleanup_free_ char *entry = strndup(line_end, (size_t)((next && next < end ? next : end) - line_end));
+
+		unescape(entry);
+		if ((!word || strstr(line, word)) && strstr(entry, sentence))
+			return true;
+	}
+	return false;
+}
+
+static void cr_tells_fate(const char *page, enum grammar_id id, const char *word, const char *sentence)
+{
+	char path[GRAMMAR_PATH_MAX];
+
+	if (!sentence)
+		return;
+	grammar_path(id, path);
+	cr_assert(sentence[0] == 0 || has_fate(page, path + strlen("/vm/"), word, sentence),
+		"hvm.xml(5) does not say of %s %s: %s", path, word ? word : "", sentence);
+}
+
+Test(grammar, the_man_page_tells_every_fate)
+{
+	_cleanup_free_ char *page = man_page();
+	const char *ignored = strstr(page, "\n.Ss Ignored\n"), *refused = strstr(page, "\n.Ss Refused\n");
+
+	cr_assert(ignored && refused);
+	for (enum grammar_id id = 0; id < N_GRAMMAR; id++) {
+		cr_tells_fate(ignored, id, NULL, grammar[id].ignored);
+		cr_tells_fate(refused, id, NULL, grammar[id].refused);
+	}
+	for (size_t i = 0; i < n_grammar_words; i++) {
+		const struct grammar_word *word = &grammar_words[i];
+
+		cr_tells_fate(ignored, word->of, word->text, word->ignored);
+		cr_tells_fate(refused, word->of, word->text, word->refused);
 	}
 }
 
@@ -446,7 +800,7 @@ Test(hostile, a_nul_within_the_text_is_refused)
 
 	memcpy(text, whole, sizeof(whole));
 	text[100] = '\0';
-	cr_assert(eq(int, definition_parse(text, sizeof(text) - 1, &d, &spec), -EBADMSG));
+	cr_assert(eq(int, definition_parse(text, sizeof(text) - 1, NULL, &d, &spec), -EBADMSG));
 }
 
 Test(hostile, a_text_cut_at_any_byte_is_refused)

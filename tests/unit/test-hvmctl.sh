@@ -39,15 +39,15 @@ definition() # IMAGE
 END
 }
 
-# Beside tests/data/bad/NAME.xml stands "LINE: ELEMENT: SEVERITY: SENTENCE"; line 0 and no element are left out.
+# Beside tests/data/bad/NAME.xml stands "LINE:COLUMN: ELEMENT: SEVERITY: SENTENCE"; 0:0 and no element are left out.
 names_all_faults() # FILE.xml
 {
 	"$top_builddir/hvmctl" validate "$1" >"$work/out" 2>"$work/err"
 	got=$?
 	[ $got -eq 6 ] || echo "it exited with $got, not 6"
 	cat "$work/err"
-	sed -n 's/^\([0-9]*\): \([^ ]*\): \(error\|warning\|notice\): /:\1: \3: \2: /p' "${1%.xml}.expected" |
-		sed 's/^:0: /: /; s/^\([^/]*\): : /\1: /' | sed "s,^,$1," | diff - "$work/out"
+	sed -n 's/^\([0-9]*:[0-9]*\): \([^ ]*\): \(error\|warning\|notice\): /:\1: \3: \2: /p' "${1%.xml}.expected" |
+		sed 's/^:0:0: /: /; s/^\([^/]*\): : /\1: /' | sed "s,^,$1," | diff - "$work/out"
 }
 
 cannot_write()
@@ -96,7 +96,7 @@ check "validate takes no folder for an image" gives 6 \
 	'@/folder.xml: error: /vm/files/file: the image "images" of file "hrt" cannot be used: it is not a regular file' "" \
 	validate "$work/folder.xml"
 check "validate prints faults as JSON" gives 6 \
-	'[{"file":"@/empty.xml","line":0,"path":"/vm/files/file","severity":"error","message":"the image \"images/empty\" of file \"hrt\" cannot be used: it is empty; an image has at least an ELF header"}]' "" \
+	'[{"file":"@/empty.xml","line":0,"column":0,"path":"/vm/files/file","severity":"error","message":"the image \"images/empty\" of file \"hrt\" cannot be used: it is empty; an image has at least an ELF header"}]' "" \
 	validate --json=short "$work/empty.xml"
 check "validate looks at every file and exits with the first failure" gives 6 \
 	'@/none.xml: error: /vm/files/file: the image "images/none" of file "hrt" cannot be used: No such file or directory

@@ -8,6 +8,7 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "specs.h"
+#include "spec/support.h"
 #include "spec/wire.h"
 
 static struct vm_spec *spec;
@@ -168,6 +169,121 @@ Test(spec, refuses_a_ros_that_is_less_than_a_vm_without_an_hrt)
 	cr_refuses("ros cores: without an HRT all 4 cores are the ROS's, not 2");
 }
 
+Test(spec, refuses_what_a_ros_without_a_kernel_cannot_have)
+{
+	spec->ros_boots = false;
+	cr_refuses("ros cmdline: there is no kernel that it could be for; add file_id=\"...\"");
+	free(take_ptr(spec->ros_cmdline));
+	spec->ros_has_initrd = true;
+	cr_refuses("ros initrd_id: there is no kernel that it could be for; add file_id=\"...\"");
+	spec->ros_has_initrd = false;
+	spec->ros_protocol = SPEC_PROTOCOL_PVH;
+	cr_refuses("ros protocol: there is no kernel that it could be for; add file_id=\"...\"");
+	spec->ros_protocol = SPEC_PROTOCOL_AUTO;
+	spec->ros_modules.items = calloc(1, sizeof(*spec->ros_modules.items));
+	spec->ros_modules.n = 1;
+	cr_refuses("ros module: there is no kernel that it could be for; add file_id=\"...\"");
+}
+
+Test(spec, refuses_an_initrd_for_multiboot_and_modules_for_linux)
+{
+	spec->ros_has_initrd = true;
+	spec->ros_protocol = SPEC_PROTOCOL_MULTIBOOT2;
+	cr_refuses("ros initrd_id: a multiboot kernel takes modules; write <module file_id=\"...\"/> instead");
+	spec->ros_has_initrd = false;
+	spec->ros_protocol = SPEC_PROTOCOL_LINUX;
+	spec->ros_modules.items = calloc(1, sizeof(*spec->ros_modules.items));
+	spec->ros_modules.n = 1;
+	cr_refuses("ros module: the protocol linux knows no modules; write initrd_id=\"...\" instead");
+}
+
+Test(spec, refuses_memory_that_huge_pages_do_not_fill)
+{
+	spec->hugepages = true;
+	spec->memory = 255 * MiB;
+	cr_refuses("hugepages: a huge page has 2 MiB, and memory, 255 MiB, is no multiple of it");
+	spec->memory = 256 * MiB;
+	spec->ros_memory = 7 * MiB;
+	cr_refuses("hugepages: a huge page has 2 MiB, and ros mem, 7 MiB, is no multiple of it");
+}
+
+Test(spec, refuses_pins_of_cores_and_cpus_that_cannot_be)
+{
+	spec->core[4] = (struct spec_core){.pinned = true};
+	cr_refuses("core: core 4 is pinned, and the VM has 4");
+	spec->core[4].pinned = false;
+	spec->core[1] = (struct spec_core){.pinned = true, .cpu = SPEC_CPU_MAX + 1};
+	cr_refuses("core: core 1 cannot be pinned to CPU 8192");
+}
+
+Test(spec, refuses_devices_that_get_in_each_others_way)
+{
+	spec->devices[0].class = SPEC_DEVICE_DEBUG_EXIT;
+	spec->devices[0].port = SPEC_DEBUG_EXIT_PORT + 3;
+	cr_refuses("devices: the four ports from 0xf7 on and those from 0xf4 on overlap");
+	spec->devices[0].port = 0x500;
+	spec->devices[0].id = strdup("bye");
+	cr_refuses("devices: two have the id \"bye\"; each needs its own");
+	strcpy(spec->devices[0].id, "tty");
+	spec->devices[0].class = spec->devices[1].class = SPEC_DEVICE_SERIAL;
+	spec->devices[0].port = spec->devices[1].port = 0;
+	cr_refuses("devices: one of class SERIAL has all four serial ports; take the other out");
+}
+
+Test(spec, refuses_a_debug_exit_port_that_is_taken)
+{
+	spec->devices[1].port = 0x3F6;
+	cr_refuses("port: four ports from 0x3f6 on include 0x3f8, which is a serial port's; 0xf4 is free");
+	spec->devices[1].port = 0xE4;
+	cr_refuses("port: four ports from 0xe4 on include 0xe5, which is that of hypercalls; 0xf4 is free");
+	spec->devices[1].port = 0xFFFF;
+	cr_assert(eq(int, spec_check(spec, &e), 0), "%s", e.text);
+	spec->devices[1].port = 0;
+	cr_refuses("port: 0x0 is no port");
+}
+
+Test(spec, refuses_words_that_do_not_exist)
+{
+	spec->hrt_upcall = N_SPEC_UPCALLS;
+	cr_refuses("hrt: one of layout 0, hypercall 0, upcall 4, on_crash 2 and ros_memory 2 does not exist");
+}
+
+/* Takes out of the example what cannot be run yet, in the order of the sentences. */
+Test(spec, what_is_not_built_is_refused_at_start_with_what_works_instead)
+{
+#define cr_not_built(sentence)                                                                                 \
+	cr_assert(eq(int, spec_check_supported(spec, &e), -EOPNOTSUPP));                                       \
+	cr_assert_str_eq(e.text, "VM nautilus: " sentence)
+	spec->hugepages = true;
+	cr_not_built("memory hugepages=\"y\" is not built yet; hugepages=\"n\" works");
+	spec->hugepages = false;
+	cr_not_built("core target_cpu=\"7\" of core 3 is not built yet; cores that the host's kernel places work");
+	spec->core[3] = (struct spec_core){};
+	cr_not_built("ros file_id=\"other\" is not built yet; a ROS without a kernel works, and stays parked");
+	spec->ros_boots = false;
+	cr_not_built("device class=\"SERIAL\" is not built yet; a VM without devices of its own works");
+	spec->devices[0].class = SPEC_DEVICE_DEBUG_EXIT;
+	cr_not_built("device class=\"debug-exit\" is not built yet; a VM without devices of its own works");
+	while (spec->n_devices > 0)
+		free(spec->devices[--spec->n_devices].id);
+	cr_not_built("hrt module file_id=\"other\" is not built yet; an HRT without modules works");
+	free(spec->hrt_modules.items[--spec->hrt_modules.n].cmdline);
+	spec->hrt_layout = SPEC_LAYOUT_SEED;
+	cr_not_built("hrt layout=\"seed\" is not built yet; layout=\"final\" works");
+	spec->hrt_layout = SPEC_LAYOUT_FINAL;
+	spec->hrt_hypercall = SPEC_HYPERCALL_XEN;
+	cr_not_built("hrt hypercall=\"xen\" is not built yet; hypercall=\"auto\" and hypercall=\"port\" work");
+	spec->hrt_hypercall = SPEC_HYPERCALL_PORT;
+	spec->hrt_upcall = SPEC_UPCALL_PF;
+	cr_not_built("hrt upcall=\"pf\" is not built yet; upcall=\"auto\" works");
+	spec->hrt_upcall = SPEC_UPCALL_AUTO;
+	cr_not_built("hrt on_crash=\"reset\" is not built yet; on_crash=\"pause\" works");
+	spec->hrt_on_crash = SPEC_ON_CRASH_PAUSE;
+	cr_not_built("hrt ros_memory=\"none\" is not built yet; ros_memory=\"rw\" works");
+	spec->hrt_ros_memory = SPEC_ACCESS_RW;
+	cr_assert(eq(int, spec_check_supported(spec, &e), 0));
+}
+
 Test(spec, frees_nothing_and_half_a_definition)
 {
 	struct vm_spec *half = calloc(1, sizeof(*half));
@@ -196,27 +312,83 @@ static int decode(const struct buffer *b, size_t size, struct vm_spec **ret)
 	return spec_decode(&c, ret, &e);
 }
 
+static void cr_same_modules(const struct spec_modules *a, const struct spec_modules *b)
+{
+	cr_assert(eq(sz, a->n, b->n));
+	for (size_t i = 0; i < a->n; i++) {
+		cr_assert(eq(sz, a->items[i].file, b->items[i].file));
+		cr_assert_str_eq(a->items[i].cmdline, b->items[i].cmdline);
+	}
+}
+
+static void cr_same_ros(const struct vm_spec *a, const struct vm_spec *b)
+{
+	cr_assert(eq(u32, a->ros_cores, b->ros_cores));
+	cr_assert(eq(u64, a->ros_memory, b->ros_memory));
+	cr_assert(eq(int, a->ros_boots, b->ros_boots));
+	cr_assert(eq(sz, a->ros_file, b->ros_file));
+	cr_assert(eq(int, a->ros_has_initrd, b->ros_has_initrd));
+	cr_assert(eq(sz, a->ros_initrd, b->ros_initrd));
+	cr_assert_str_eq(a->ros_cmdline, b->ros_cmdline);
+	cr_assert(eq(int, (int)a->ros_protocol, (int)b->ros_protocol));
+	cr_same_modules(&a->ros_modules, &b->ros_modules);
+}
+
+static void cr_same_hrt(const struct vm_spec *a, const struct vm_spec *b)
+{
+	cr_assert(eq(sz, a->hrt_file, b->hrt_file));
+	cr_assert_str_eq(a->hrt_cmdline, b->hrt_cmdline);
+	cr_assert(eq(u32, a->hrt_stack, b->hrt_stack));
+	cr_assert(eq(int, (int)a->hrt_layout, (int)b->hrt_layout));
+	cr_assert(eq(int, (int)a->hrt_hypercall, (int)b->hrt_hypercall));
+	cr_assert(eq(int, (int)a->hrt_upcall, (int)b->hrt_upcall));
+	cr_assert(eq(int, (int)a->hrt_on_crash, (int)b->hrt_on_crash));
+	cr_assert(eq(int, (int)a->hrt_ros_memory, (int)b->hrt_ros_memory));
+	cr_same_modules(&a->hrt_modules, &b->hrt_modules);
+}
+
+static void cr_same_devices(const struct vm_spec *a, const struct vm_spec *b)
+{
+	cr_assert(eq(sz, a->n_devices, b->n_devices));
+	for (size_t i = 0; i < a->n_devices; i++) {
+		cr_assert(eq(int, (int)a->devices[i].class, (int)b->devices[i].class));
+		cr_assert(eq(u32, a->devices[i].port, b->devices[i].port));
+		if (a->devices[i].id)
+			cr_assert_str_eq(a->devices[i].id, b->devices[i].id);
+		else
+			cr_assert(b->devices[i].id == NULL);
+	}
+}
+
 Test(wire, round_trip_keeps_what_a_monitor_needs)
 {
-	struct buffer b = encoded();
 	struct vm_spec *copy = NULL;
+	struct buffer b;
 
+	spec->hugepages = true;
+	spec->ros_has_initrd = true;
+	spec->ros_initrd = 1;
+	spec->ros_protocol = SPEC_PROTOCOL_PVH;
+	spec->hrt_layout = SPEC_LAYOUT_SEED;
+	spec->hrt_hypercall = SPEC_HYPERCALL_MMIO;
+	spec->hrt_upcall = SPEC_UPCALL_VECTOR;
+	b = encoded();
 	cr_assert(eq(int, decode(&b, b.size, &copy), 0), "%s", e.text);
 	cr_assert_str_eq(copy->name, spec->name);
 	cr_assert(copy->has_uuid);
 	cr_assert(eq(int, memcmp(copy->uuid, spec->uuid, sizeof(spec->uuid)), 0));
 	cr_assert(eq(u64, copy->memory, spec->memory));
+	cr_assert(copy->hugepages);
 	cr_assert(eq(u32, copy->cores, spec->cores));
+	cr_assert(eq(int, memcmp(copy->core, spec->core, sizeof(spec->core)), 0));
 	cr_assert(copy->hybrid);
-	cr_assert(eq(u32, copy->ros_cores, spec->ros_cores));
-	cr_assert(eq(u64, copy->ros_memory, spec->ros_memory));
 	cr_assert(eq(sz, copy->n_files, 2));
 	cr_assert_str_eq(copy->files[0].id, "other");
 	cr_assert_str_eq(copy->files[1].id, "hrt");
 	cr_assert(zero(ptr, copy->files[1].filename));
-	cr_assert(eq(sz, copy->hrt_file, 1));
-	cr_assert_str_eq(copy->hrt_cmdline, spec->hrt_cmdline);
-	cr_assert(eq(u32, copy->hrt_stack, spec->hrt_stack));
+	cr_same_ros(copy, spec);
+	cr_same_hrt(copy, spec);
+	cr_same_devices(copy, spec);
 	vm_spec_free(copy);
 	buffer_fini(&b);
 }
@@ -299,7 +471,7 @@ Test(wire, refuses_a_definition_that_breaks_a_rule)
 Test(wire, refuses_a_count_of_files_that_no_definition_has)
 {
 	struct buffer b = encoded();
-	size_t at = 1 + SPEC_UUID_SIZE + 4 + strlen("nautilus") + 8 + 4 + 4 + 8;
+	size_t at = 1 + SPEC_UUID_SIZE + 4 + strlen("nautilus") + 8 + 4 + 4 * spec->cores + 4 + 8;
 	struct vm_spec *copy = NULL;
 
 	buffer_put_uint(&b, at, 0xFFFFFFFF, 4);

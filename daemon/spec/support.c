@@ -1,0 +1,115 @@
+/* support.c - see support.h. One row for each thing that is not built; whoever builds it takes its row out */
+#include "spec/support.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/macro.h"
+#include "spec/grammar.h"
+#include "spec/spec.h"
+#include "spec/value.h"
+
+#define ASKED_MAX 160 /* bytes, with the NUL */
+
+/* Whether it is asked for; then also in which words: `hrt layout="seed"`. */
+typedef bool (*asks_fn)(const struct vm_spec *spec, char ret[static ASKED_MAX]);
+
+static bool asks_for_word(const char *group, enum grammar_id id, unsigned value, unsigned works, char ret[static ASKED_MAX])
+{
+	if (works >> value & 1)
+		return false;
+	snprintf(ret, ASKED_MAX, "%s %s=\"%s\"", group, grammar[id].name, grammar_word_text(id, value));
+	return true;
+}
+
+static bool asks_for_text(const char *group, const char *name, const char *value, char ret[static ASKED_MAX])
+{
+	snprintf(ret, ASKED_MAX, "%s %s=\"%s\"", group, name, value_quote(value).text);
+	return true;
+}
+
+static bool asks_for_hugepages(const struct vm_spec *spec, char ret[static ASKED_MAX])
+{
+	return spec->hugepages && asks_for_text("memory", "hugepages", "y", ret);
+}
+
+static bool asks_for_pinning(const struct vm_spec *spec, char ret[static ASKED_MAX])
+{
+	for (unsigned i = 0; i < SPEC_CORES_MAX; i++)
+		if (spec->core[i].pinned) {
+			snprintf(ret, ASKED_MAX, "core target_cpu=\"%" PRIu32 "\" of core %u", spec->core[i].cpu, i);
+			return true;
+		}
+	return false;
+}
+
+static bool asks_for_kernel(const struct vm_spec *spec, char ret[static ASKED_MAX])
+{
+	return spec->ros_boots && asks_for_text("ros", "file_id", spec->files[spec->ros_file].id, ret);
+}
+
+static bool asks_for_device(const struct vm_spec *spec, char ret[static ASKED_MAX])
+{
+	return spec->n_devices > 0 &&
+	       asks_for_text("device", "class", grammar_word_text(GRAMMAR_DEVICE_CLASS, spec->devices[0].class), ret);
+}
+
+static bool asks_for_hrt_modules(const struct vm_spec *spec, char ret[static ASKED_MAX])
+{
+	return spec->hrt_modules.n > 0 &&
+	       asks_for_text("hrt module", "file_id", spec->files[spec->hrt_modules.items[0].file].id, ret);
+}
+
+static bool asks_for_layout(const struct vm_spec *spec, char ret[static ASKED_MAX])
+{
+	return asks_for_word("hrt", GRAMMAR_HRT_LAYOUT, spec->hrt_layout, 1u << SPEC_LAYOUT_FINAL, ret);
+}
+
+static bool asks_for_hypercall(const struct vm_spec *spec, char ret[static ASKED_MAX])
+{
+	return asks_for_word("hrt", GRAMMAR_HRT_HYPERCALL, spec->hrt_hypercall,
+		1u << SPEC_HYPERCALL_AUTO | 1u << SPEC_HYPERCALL_PORT, ret);
+}
+
+static bool asks_for_upcall(const struct vm_spec *spec, char ret[static ASKED_MAX])
+{
+	return asks_for_word("hrt", GRAMMAR_HRT_UPCALL, spec->hrt_upcall, 1u << SPEC_UPCALL_AUTO, ret);
+}
+
+static bool asks_for_on_crash(const struct vm_spec *spec, char ret[static ASKED_MAX])
+{
+	return asks_for_word("hrt", GRAMMAR_HRT_ON_CRASH, spec->hrt_on_crash, 1u << SPEC_ON_CRASH_PAUSE, ret);
+}
+
+static bool asks_for_ros_memory(const struct vm_spec *spec, char ret[static ASKED_MAX])
+{
+	return asks_for_word("hrt", GRAMMAR_HRT_ROS_MEMORY, spec->hrt_ros_memory, 1u << SPEC_ACCESS_RW, ret);
+}
+
+static const struct {
+	asks_fn asks;
+	const char *works; /* instead, today */
+} limits[] = {
+	{asks_for_hugepages, "hugepages=\"n\" works"},
+	{asks_for_pinning, "cores that the host's kernel places work"},
+	{asks_for_kernel, "a ROS without a kernel works, and stays parked"},
+	{asks_for_device, "a VM without devices of its own works"},
+	{asks_for_hrt_modules, "an HRT without modules works"},
+	{asks_for_layout, "layout=\"final\" works"},
+	{asks_for_hypercall, "hypercall=\"auto\" and hypercall=\"port\" work"},
+	{asks_for_upcall, "upcall=\"auto\" works"},
+	{asks_for_on_crash, "on_crash=\"pause\" works"},
+	{asks_for_ros_memory, "ros_memory=\"rw\" works"},
+};
+
+int spec_check_supported(const struct vm_spec *spec, struct error *e)
+{
+	char asked[ASKED_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (limits[i].asks(spec, asked))
+			return error_set(e, -EOPNOTSUPP, "VM %s: %s is not built yet; %s", spec->name, asked, limits[i].works);
+	return 0;
+}
