@@ -5,6 +5,7 @@
  * (bus_dispatch()); the wait ends by the bus, a monitor, a timer or a signal.
  *
  * SIGTERM and SIGINT stop every VM, and hvmd ends when the last monitor is gone.
+ * SIGHUP reads the definitions again.
  *
  * Tour 200: This is hvmd's whole life: options, folders, one event loop, and
  * an orderly end. Notice what is missing: no guest memory, no KVM. Whatever a
@@ -27,6 +28,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/macro.h"
 #include "bus/bus.h"
 #include "vm/registry.h"
 
@@ -188,7 +190,7 @@ struct daemon {
 	struct event_base *base;      /* owned */
 	struct registry *registry;    /* owned */
 	struct bus *bus;              /* owned */
-	struct event *on_signal[2];   /* owned: SIGTERM, SIGINT */
+	struct event *on_signal[3];   /* owned: SIGTERM, SIGINT, SIGHUP */
 	bool stopping;
 };
 
@@ -196,7 +198,7 @@ static void daemon_fini(struct daemon *d)
 {
 	bus_free(d->bus);
 	registry_free(d->registry);
-	for (int i = 0; i < 2; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(d->on_signal); i++)
 		if (d->on_signal[i])
 			event_free(d->on_signal[i]);
 	if (d->base)
@@ -217,12 +219,30 @@ static void on_signal(evutil_socket_t number, short what, void *userdata)
 	registry_stop_all(d->registry, REASON_HOST_SHUTDOWN);
 }
 
+static void on_hangup(evutil_socket_t number, short what, void *userdata)
+{
+	struct daemon *d = userdata;
+	struct error e = {};
+	int r;
+
+	(void)number, (void)what;
+	if (d->stopping)
+		return;
+	sd_notify(0, "RELOADING=1");
+	r = registry_reload(d->registry, NULL, NULL, &e);
+	if (r < 0)
+		log_error("reading the definitions again: %s", error_text(&e, r));
+	sd_notify(0, "READY=1");
+}
+
 static int watch_signals(struct daemon *d, struct error *e)
 {
-	static const int numbers[] = {SIGTERM, SIGINT};
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 
-	for (int i = 0; i < 2; i++) {
-		d->on_signal[i] = evsignal_new(d->base, numbers[i], on_signal, d);
+	static_assert(ARRAY_SIZE(numbers) == ARRAY_SIZE(d->on_signal), "a signal has no event");
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		d->on_signal[i] =
+			evsignal_new(d->base, numbers[i], numbers[i] == SIGHUP ? on_hangup : on_signal, d);
 		if (!d->on_signal[i] || event_add(d->on_signal[i], NULL) < 0)
 			return error_set(e, -EIO, "watching for signals");
 	}
@@ -272,6 +292,7 @@ static void say_ready(struct daemon *d)
 static int run(struct daemon *d, struct error *e)
 {
 	say_ready(d);
+	registry_autostart(d->registry);
 	while (!d->stopping || registry_n_active(d->registry) > 0) {
 		int r = bus_dispatch(d->bus, e);
 
@@ -280,6 +301,7 @@ static int run(struct daemon *d, struct error *e)
 		if (event_base_loop(d->base, EVLOOP_ONCE) < 0)
 			return error_set(e, -EIO, "waiting for events");
 	}
+	registry_end_jobs(d->registry);
 	return bus_dispatch(d->bus, e); /* the last answers and signals */
 }
 

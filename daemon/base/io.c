@@ -120,7 +120,7 @@ static int write_temporary(int dirfd, const char *name, const void *data, size_t
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int file_write_atomic(int dirfd, const char *name, const void *data, size_t size, struct error *e)
+int file_replace(int dirfd, const char *name, const void *data, size_t size, struct error *e)
 {
 	_cleanup_free_ char *temporary = NULL;
 	int r;
@@ -134,6 +134,15 @@ int file_write_atomic(int dirfd, const char *name, const void *data, size_t size
 		unlinkat(dirfd, temporary, 0);
 		return error_set_errno(e, r, "writing %s", name);
 	}
+	return 0;
+}
+
+int file_write_atomic(int dirfd, const char *name, const void *data, size_t size, struct error *e)
+{
+	int r = file_replace(dirfd, name, data, size, e);
+
+	if (r < 0)
+		return r;
 	r = dir_sync(dirfd);
 	if (r < 0)
 		return error_set_errno(e, r, "flushing the folder of %s", name);

@@ -29,9 +29,15 @@ ssize_t pread_full(int fd, void *data, size_t size, uint64_t offset);
 int file_read(int fd, const char *what, size_t limit, char **ret, size_t *ret_size, struct error *e);
 
 /*
- * Replaces `name` in the folder `dirfd` by `size` bytes so that after a power
- * cut there is the old file or the new one: temporary file beside it, write,
- * fsync, rename, fsync of the folder. The temporary's name begins with ".#".
+ * Replaces `name` in the folder `dirfd` by `size` bytes: temporary file beside it,
+ * write, fsync, rename. The temporary's name begins with ".#". When this fails, the
+ * old file is in place; when it succeeds, dir_sync() makes that last.
+ */
+int file_replace(int dirfd, const char *name, const void *data, size_t size, struct error *e);
+
+/*
+ * file_replace() and dir_sync(): after a power cut there is the old file or the
+ * new one, and once this has succeeded, the new one.
  */
 int file_write_atomic(int dirfd, const char *name, const void *data, size_t size, struct error *e);
 

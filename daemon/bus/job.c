@@ -4,6 +4,7 @@
  * The message is kept until then. Whether the caller is still there does not
  * matter: an answer to somebody who has left goes nowhere.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/io.h"
@@ -59,4 +60,43 @@ void job_done_console(void *userdata, int error, const struct error *e, int fd)
 
 	log_answer(error < 0 ? answer_error(job->call, error, e)
 			     : sd_bus_reply_method_return(job->call, "hs", console, "hrt"));
+}
+
+static int answer_vm(sd_bus_message *call, const struct vm *vm)
+{
+	_cleanup_free_ char *path = vm_path(vm);
+
+	return path ? sd_bus_reply_method_return(call, "o", path) : answer_error(call, -ENOMEM, NULL);
+}
+
+void job_done_define(void *userdata, int error, const struct error *e, struct vm *vm)
+{
+	_cleanup_(job_freep) struct job *job = userdata;
+
+	log_answer(error < 0 ? answer_error(job->call, error, e) : answer_vm(job->call, vm));
+}
+
+static int answer_faults(sd_bus_message *call, const struct image_fault *faults, size_t n)
+{
+	sd_bus_message *reply = NULL;
+	int r;
+
+	r = sd_bus_message_new_method_return(call, &reply);
+	if (r >= 0)
+		r = sd_bus_message_open_container(reply, 'a', "(sss)");
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = sd_bus_message_append(reply, "(sss)", faults[i].vm, faults[i].file_id, faults[i].sentence);
+	if (r >= 0)
+		r = sd_bus_message_close_container(reply);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
+void job_done_verify(void *userdata, int error, const struct error *e, const struct image_fault *faults, size_t n)
+{
+	_cleanup_(job_freep) struct job *job = userdata;
+
+	log_answer(error < 0 ? answer_error(job->call, error, e) : answer_faults(job->call, faults, n));
 }

@@ -95,31 +95,118 @@ static int read_files(sd_bus_message *m, struct registry_file files[], size_t *n
 	return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
+struct define_call {
+	const char *text;
+	struct registry_file files[SPEC_FILES_MAX];
+	size_t n;
+};
+
+static int read_define(sd_bus_message *m, struct define_call *call, sd_bus_error *error)
+{
+	uint64_t flags;
+	int r;
+
+	r = sd_bus_message_read(m, "s", &call->text);
+	if (r >= 0)
+		r = read_files(m, call->files, &call->n, error);
+	if (r >= 0)
+		r = sd_bus_message_read(m, "t", &flags);
+	return r < 0 ? r : bus_check_flags(flags, 0, error);
+}
+
+/* The job keeps the message, and the message keeps the descriptors. */
 static int method_define(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct diagnostics diagnostics _cleanup_(diagnostics_fini) = {};
-	struct registry_file files[SPEC_FILES_MAX];
+	_cleanup_(job_freep) struct job *job = NULL;
+	struct define_call call = {};
 	struct bus *bus = userdata;
 	struct error e = {};
-	const char *text;
+	int r;
+
+	r = read_define(m, &call, error);
+	if (r < 0)
+		return r;
+	job = job_new(m);
+	if (!job)
+		return bus_fail(error, -ENOMEM, NULL);
+	r = registry_define(bus->registry, call.text, strlen(call.text), call.files, call.n, &diagnostics,
+		job_done_define, job, &e);
+	if (r == -EBADMSG && diagnostics.n > 0)
+		return reply_faults(&diagnostics, error);
+	if (r < 0)
+		return bus_fail(error, r, &e);
+	take_ptr(job);
+	return 1;
+}
+
+static int method_verify(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	_cleanup_(job_freep) struct job *job = NULL;
+	struct bus *bus = userdata;
+	struct error e = {};
+	char **names = NULL;
 	uint64_t flags;
-	struct vm *vm;
 	size_t n = 0;
 	int r;
 
-	r = sd_bus_message_read(m, "s", &text);
-	if (r >= 0)
-		r = read_files(m, files, &n, error);
+	r = sd_bus_message_read_strv(m, &names);
 	if (r >= 0)
 		r = sd_bus_message_read(m, "t", &flags);
 	if (r >= 0)
 		r = bus_check_flags(flags, 0, error);
-	if (r < 0)
-		return r;
-	r = registry_define(bus->registry, text, strlen(text), files, n, &diagnostics, &vm, &e);
-	if (r == -EBADMSG && diagnostics.n > 0)
-		return reply_faults(&diagnostics, error);
-	return r < 0 ? bus_fail(error, r, &e) : reply_vm(m, vm);
+	while (names && names[n])
+		n++;
+	if (r >= 0) {
+		job = job_new(m);
+		r = job ? registry_verify(bus->registry, names, n, job_done_verify, job, &e) : -ENOMEM;
+		if (r == 0)
+			take_ptr(job);
+		r = r < 0 ? bus_fail(error, r, &e) : 1;
+	}
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+	return r;
+}
+
+/* The reply that is being written, and what became of writing it. */
+struct reload {
+	sd_bus_message *reply;
+	int error;
+};
+
+static void append_fault(void *userdata, const char *file, const char *sentence)
+{
+	struct reload *reload = userdata;
+
+	if (reload->error >= 0)
+		reload->error = sd_bus_message_append(reload->reply, "(ss)", file, sentence);
+}
+
+static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct reload reload = {};
+	struct bus *bus = userdata;
+	struct error e = {};
+	int r;
+
+	r = sd_bus_message_new_method_return(m, &reload.reply);
+	if (r >= 0)
+		r = sd_bus_message_open_container(reload.reply, 'a', "(ss)");
+	if (r >= 0) {
+		r = registry_reload(bus->registry, append_fault, &reload, &e);
+		if (r < 0)
+			bus_fail(error, r, &e);
+	}
+	if (r >= 0)
+		r = reload.error;
+	if (r >= 0)
+		r = sd_bus_message_close_container(reload.reply);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reload.reply, NULL);
+	sd_bus_message_unref(reload.reply);
+	return r;
 }
 
 static int method_undefine(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -419,6 +506,9 @@ const sd_bus_vtable manager_vtable[] = {
 		method_define, 0),
 	SD_BUS_METHOD_WITH_NAMES(
 		"UndefineVM", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), NULL, , method_undefine, 0),
+	SD_BUS_METHOD_WITH_NAMES("Verify", "ast", SD_BUS_PARAM(names) SD_BUS_PARAM(flags), "a(sss)",
+		SD_BUS_PARAM(faults), method_verify, 0),
+	SD_BUS_METHOD_WITH_NAMES("Reload", NULL, , "a(ss)", SD_BUS_PARAM(faults), method_reload, 0),
 	SD_BUS_METHOD_WITH_NAMES("ValidateDefinition", "st", SD_BUS_PARAM(definition) SD_BUS_PARAM(flags),
 		"a(usus)", SD_BUS_PARAM(diagnostics), method_validate, READ),
 	SD_BUS_METHOD_WITH_NAMES("GetVM", "s", SD_BUS_PARAM(name), "o", SD_BUS_PARAM(vm), method_get, READ),
@@ -442,6 +532,7 @@ const sd_bus_vtable manager_vtable[] = {
 		"GetCapabilities", NULL, , "a{sv}", SD_BUS_PARAM(capabilities), method_capabilities, READ),
 	SD_BUS_SIGNAL_WITH_NAMES("VMNew", "so", SD_BUS_PARAM(name) SD_BUS_PARAM(vm), 0),
 	SD_BUS_SIGNAL_WITH_NAMES("VMRemoved", "so", SD_BUS_PARAM(name) SD_BUS_PARAM(vm), 0),
+	SD_BUS_SIGNAL_WITH_NAMES("Reloading", "b", SD_BUS_PARAM(active), 0),
 	SD_BUS_PROPERTY("Version", "s", get_version, 0, CONST),
 	SD_BUS_PROPERTY("Features", "as", get_features, 0, CONST),
 	SD_BUS_PROPERTY("BootProtocols", "as", get_boot_protocols, 0, CONST),

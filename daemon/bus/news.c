@@ -15,6 +15,7 @@ static const char *const state_properties[] = {"State", "StateReason", "StateDet
 	"StateChangeTimestampMonotonic", "Leader", "ExitReason", NULL};
 static const char *const definition_properties[] = {
 	"UUID", "DefinitionChanged", "VCPUs", "MemoryBytes", "BootProtocol", "Partitions", "Consoles", NULL};
+static const char *const autostart_properties[] = {"Autostart", NULL};
 static const char *const reset_properties[] = {"NResets", NULL};
 static const char *const partition_properties[] = {"State", "StateReason", "StateDetails", "NResets", NULL};
 static const char *const extent_properties[] = {
@@ -49,6 +50,8 @@ static void on_changed(void *userdata, struct vm *vm, unsigned changes)
 
 	if (changes & VM_CHANGED_STATE)
 		tell_properties(userdata, path, HVMD_IFACE_VM, state_properties);
+	if (changes & VM_CHANGED_AUTOSTART)
+		tell_properties(userdata, path, HVMD_IFACE_VM, autostart_properties);
 	if (changes & VM_CHANGED_RESETS)
 		tell_properties(userdata, path, HVMD_IFACE_VM, reset_properties);
 	if (changes & VM_CHANGED_ROS)
@@ -208,6 +211,13 @@ static void on_host_changed(void *userdata)
 	tell_properties(userdata, HVMD_PATH, HVMD_IFACE_MANAGER, kvm_properties);
 }
 
+static void on_reloading(void *userdata, bool begins)
+{
+	struct bus *bus = userdata;
+
+	sd_bus_emit_signal(bus->sd, HVMD_PATH, HVMD_IFACE_MANAGER, "Reloading", "b", (int)begins);
+}
+
 const struct vm_listener bus_listener = {
 	.added = on_added,
 	.removed = on_removed,
@@ -218,4 +228,5 @@ const struct vm_listener bus_listener = {
 	.partition_added = on_partition_added,
 	.partition_removed = on_partition_removed,
 	.host_changed = on_host_changed,
+	.reloading = on_reloading,
 };

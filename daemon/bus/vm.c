@@ -176,6 +176,38 @@ GETTER(get_persistent)
 	return sd_bus_message_append(reply, "b", 1);
 }
 
+GETTER(get_autostart)
+{
+	struct vm *vm = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "b", vm->autostart);
+}
+
+static int set_autostart(sd_bus *sd, const char *path, const char *interface, const char *property,
+	sd_bus_message *value, void *userdata, sd_bus_error *error)
+{
+	struct vm *vm = userdata;
+	struct error e = {};
+	int on, r;
+
+	(void)sd, (void)path, (void)interface, (void)property;
+	r = sd_bus_message_read(value, "b", &on);
+	if (r < 0)
+		return r;
+	r = registry_set_autostart(vm->context->registry, vm, on, &e);
+	return r < 0 ? bus_fail(error, r, &e) : 1;
+}
+
+GETTER(get_definition_file)
+{
+	struct vm *vm = userdata;
+	_cleanup_free_ char *file = store_definition_path(vm->context->store, vm->stored->name);
+
+	GETTER_UNUSED;
+	return file ? sd_bus_message_append(reply, "s", file) : -ENOMEM;
+}
+
 GETTER(get_definition_changed)
 {
 	struct vm *vm = userdata;
@@ -282,8 +314,10 @@ const sd_bus_vtable vm_vtable[] = {
 	SD_BUS_PROPERTY("StateDetails", "s", get_details, 0, EMITS),
 	SD_BUS_PROPERTY("StateChangeTimestamp", "t", get_since, 0, EMITS),
 	SD_BUS_PROPERTY("StateChangeTimestampMonotonic", "t", get_since_monotonic, 0, EMITS),
+	SD_BUS_WRITABLE_PROPERTY("Autostart", "b", get_autostart, set_autostart, 0, EMITS),
 	SD_BUS_PROPERTY("Persistent", "b", get_persistent, 0, CONST),
 	SD_BUS_PROPERTY("DefinitionChanged", "b", get_definition_changed, 0, EMITS),
+	SD_BUS_PROPERTY("DefinitionFile", "s", get_definition_file, 0, CONST),
 	SD_BUS_PROPERTY("VCPUs", "u", get_vcpus, 0, EMITS),
 	SD_BUS_PROPERTY("MemoryBytes", "t", get_memory, 0, EMITS),
 	SD_BUS_PROPERTY("BootProtocol", "s", get_boot_protocol, 0, EMITS),

@@ -18,8 +18,7 @@
 
 static_assert(IMAGE_DIGEST_SIZE == SHA256_DIGEST_SIZE, "the digest is SHA-256");
 
-#define TEMPORARY "." "#image" /* hvmd is one thread: one copy at a time */
-#define CHUNK     (256 * KiB)
+#define CHUNK (256 * KiB)
 
 void image_hex(const uint8_t digest[IMAGE_DIGEST_SIZE], char ret[IMAGE_HEX_SIZE])
 {
@@ -31,7 +30,7 @@ static bool parse_hex(const char *text, uint8_t ret[IMAGE_DIGEST_SIZE])
 	return strlen(text) == IMAGE_HEX_SIZE - 1 && hex_parse(text, ret, IMAGE_DIGEST_SIZE);
 }
 
-static int check_source(int fd, const char *what, struct error *e)
+int image_check(int fd, const char *what, struct error *e)
 {
 	struct stat st;
 	int flags = fcntl(fd, F_GETFL);
@@ -50,71 +49,105 @@ static int check_source(int fd, const char *what, struct error *e)
 	return 0;
 }
 
-/* Returns the number of bytes, at most IMAGE_SIZE_MAX + CHUNK, or a negative errno. */
-static ssize_t copy_hashing(int from, int to, struct sha256_ctx *hash)
+/*
+ * Hashes what `from` holds from its beginning, and writes it to `to` unless that is -1. Returns the number
+ * of bytes, at most IMAGE_SIZE_MAX + CHUNK, or a negative errno.
+ */
+static ssize_t hash_all(int from, int to, const atomic_bool *cancelled, uint8_t digest[IMAGE_DIGEST_SIZE])
 {
 	_cleanup_free_ uint8_t *chunk = malloc(CHUNK);
+	struct sha256_ctx hash;
 	uint64_t done = 0;
 	ssize_t n;
-	int r;
 
 	if (!chunk)
 		return -ENOMEM;
+	sha256_init(&hash);
 	while (done <= IMAGE_SIZE_MAX && (n = pread_full(from, chunk, CHUNK, done)) != 0) {
-		if (n < 0)
-			return n;
-		sha256_update(hash, (size_t)n, chunk);
-		r = write_full(to, chunk, (size_t)n);
+		int r = n < 0 ? (int)n : 0;
+
+		if (r == 0 && to >= 0)
+			r = write_full(to, chunk, (size_t)n);
+		if (r == 0 && *cancelled)
+			r = -ECANCELED;
 		if (r < 0)
 			return r;
+		sha256_update(&hash, (size_t)n, chunk);
 		done += (uint64_t)n;
 	}
+	sha256_digest(&hash, IMAGE_DIGEST_SIZE, digest);
 	return (ssize_t)done;
 }
 
-static int copy_to_temporary(int dirfd, int fd, const char *what, uint8_t digest[IMAGE_DIGEST_SIZE],
+/* A fresh name: several copies may be made at a time. A leftover of this name has been removed at the start. */
+static void name_copy(struct image_copy *copy)
+{
+	static atomic_uint last;
+
+	snprintf(copy->temporary, sizeof(copy->temporary), ".#image-%u", ++last);
+}
+
+static int copy_to(int to, int fd, const char *what, const atomic_bool *cancelled, struct image_copy *copy,
 	struct error *e)
 {
-	_cleanup_close_ int to = -1;
-	struct sha256_ctx hash;
-	ssize_t n;
+	ssize_t n = hash_all(fd, to, cancelled, copy->digest);
 
-	sha256_init(&hash);
-	to = openat(dirfd, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (to < 0)
-		return error_set(e, -EIO, "%s: creating a copy: %s", what, strerror(errno));
-	n = copy_hashing(fd, to, &hash);
+	if (n == -ECANCELED)
+		return error_set(e, -ECANCELED, "%s: copying was cancelled, because hvmd is stopping", what);
 	if (n < 0)
-		return error_set(e, -EIO, "%s: copying: %s", what, strerror((int)-n));
+		return error_set(
+			e, n == -ENOMEM ? -ENOMEM : -EIO, "%s: copying: %s", what, strerror((int)-n));
 	if (n == 0 || (uint64_t)n > IMAGE_SIZE_MAX)
 		return error_set(e, -EINVAL, "%s: the file changed its size while it was copied", what);
 	if (fsync(to) < 0)
 		return error_set(e, -EIO, "%s: flushing the copy: %s", what, strerror(errno));
-	sha256_digest(&hash, IMAGE_DIGEST_SIZE, digest);
 	return 0;
 }
 
-int image_add(int dirfd, int fd, const char *what, uint8_t ret_digest[IMAGE_DIGEST_SIZE], struct error *e)
+int image_copy(int dirfd, int fd, const char *what, const atomic_bool *cancelled, struct image_copy *ret,
+	struct error *e)
 {
-	uint8_t digest[IMAGE_DIGEST_SIZE];
-	char name[IMAGE_HEX_SIZE];
+	_cleanup_close_ int to = -1;
 	int r;
 
-	r = check_source(fd, what, e);
+	name_copy(ret);
+	to = openat(dirfd, ret->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (to < 0) {
+		ret->temporary[0] = '\0';
+		return error_set(e, -EIO, "%s: creating a copy: %s", what, strerror(errno));
+	}
+	r = copy_to(to, fd, what, cancelled, ret, e);
 	if (r < 0)
-		return r;
-	r = copy_to_temporary(dirfd, fd, what, digest, e);
-	if (r == 0) {
-		image_hex(digest, name);
-		if (renameat(dirfd, TEMPORARY, dirfd, name) < 0 || dir_sync(dirfd) < 0)
-			r = error_set(e, -EIO, "%s: storing the copy: %s", what, strerror(errno));
+		image_drop(dirfd, ret);
+	return r;
+}
+
+int image_keep(int dirfd, struct image_copy *copy, const char *what, struct error *e)
+{
+	char name[IMAGE_HEX_SIZE];
+
+	image_hex(copy->digest, name);
+	if (renameat(dirfd, copy->temporary, dirfd, name) < 0) {
+		error_set(e, -EIO, "%s: storing the copy: %s", what, strerror(errno));
+		image_drop(dirfd, copy);
+		return -EIO;
 	}
-	if (r < 0) {
-		unlinkat(dirfd, TEMPORARY, 0);
-		return r;
-	}
-	memcpy(ret_digest, digest, sizeof(digest));
+	copy->temporary[0] = '\0';
 	return 0;
+}
+
+void image_drop(int dirfd, struct image_copy *copy)
+{
+	if (copy->temporary[0])
+		unlinkat(dirfd, copy->temporary, 0);
+	copy->temporary[0] = '\0';
+}
+
+int image_flush(int dirfd, struct error *e)
+{
+	int r = dir_sync(dirfd);
+
+	return r < 0 ? error_set(e, -EIO, "flushing the folder of images: %s", strerror(-r)) : 0;
 }
 
 bool image_exists(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE])
@@ -128,15 +161,53 @@ bool image_exists(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE])
 
 int image_open(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], int *ret_fd, struct error *e)
 {
+	_cleanup_close_ int fd = -1;
 	char name[IMAGE_HEX_SIZE];
-	int fd;
+	struct stat st;
 
 	image_hex(digest, name);
-	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	/* O_NONBLOCK: what somebody put here may be a FIFO */
+	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_set(e, -EIO, "image %s: %s", name, strerror(errno));
-	*ret_fd = fd;
+	if (!S_ISREG(st.st_mode))
+		return error_set(e, -EIO, "image %s: not a regular file", name);
+	*ret_fd = take_fd(fd);
 	return 0;
+}
+
+int image_verify(
+	int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], const atomic_bool *cancelled, struct error *e)
+{
+	char name[IMAGE_HEX_SIZE], found_name[IMAGE_HEX_SIZE];
+	uint8_t found[IMAGE_DIGEST_SIZE];
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+	int r;
+
+	r = image_open(dirfd, digest, &fd, e);
+	if (r < 0)
+		return r;
+	n = hash_all(fd, -1, cancelled, found);
+	image_hex(digest, name);
+	if (n == -ECANCELED)
+		return error_set(e, -ECANCELED, "verifying was cancelled, because hvmd is stopping");
+	if (n < 0)
+		return error_set(e, -EIO, "image %s: reading it: %s", name, strerror((int)-n));
+	if (memcmp(found, digest, IMAGE_DIGEST_SIZE) == 0)
+		return 0;
+	image_hex(found, found_name);
+	return error_set(e, -EIO,
+		"image %s: it is damaged, its SHA-256 is %s; define the VM again with the right file", name,
+		found_name);
+}
+
+void image_remove(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE])
+{
+	char name[IMAGE_HEX_SIZE];
+
+	image_hex(digest, name);
+	unlinkat(dirfd, name, 0);
 }
 
 void image_sweep(int dirfd, bool (*used)(const void *userdata, const uint8_t digest[IMAGE_DIGEST_SIZE]),

@@ -4,9 +4,14 @@
  * A folder of files, each named by the SHA-256 of its bytes in hexadecimal.
  * What is stored is a copy, hashed while it is copied, so that the name is true
  * of the copy whatever happens to the original meanwhile.
+ *
+ * Copying and verifying take their time and may run in a thread (vm/work.h); they
+ * touch nothing but their arguments. A copy is a temporary, which a restart
+ * removes, until it is kept.
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,22 +22,54 @@ struct error;
 #define IMAGE_DIGEST_SIZE 32
 #define IMAGE_HEX_SIZE   (2 * IMAGE_DIGEST_SIZE + 1)
 
+struct image_copy {
+	char temporary[32]; /* its name in the folder */
+	uint8_t digest[IMAGE_DIGEST_SIZE];
+};
+
 /* Writes the digest in hexadecimal, with a NUL. */
 void image_hex(const uint8_t digest[IMAGE_DIGEST_SIZE], char ret[IMAGE_HEX_SIZE]);
 
 /*
- * Copies what `fd` (borrowed) holds from its beginning into the folder `dirfd`
- * (borrowed) and says which digest it got. Returns 0, or with a sentence that
- * calls it `what`: -EINVAL when it is no regular, readable, non-empty file of
- * at most IMAGE_SIZE_MAX bytes, or -EIO.
+ * Whether `fd` (borrowed) can be copied from. Returns 0, or -EINVAL with a sentence that
+ * calls it `what` when it is no regular, readable, non-empty file of at most
+ * IMAGE_SIZE_MAX bytes.
  */
-int image_add(int dirfd, int fd, const char *what, uint8_t ret_digest[IMAGE_DIGEST_SIZE], struct error *e);
+int image_check(int fd, const char *what, struct error *e);
+
+/*
+ * Copies what `fd` (borrowed) holds from its beginning into a temporary of the folder
+ * `dirfd` (borrowed), flushes it, and says which digest it has. Returns 0 and
+ * a copy that wants image_keep() or image_drop(); or with a sentence, and
+ * nothing left behind, -EINVAL, -EIO, or -ECANCELED when *cancelled became true.
+ */
+int image_copy(int dirfd, int fd, const char *what, const atomic_bool *cancelled, struct image_copy *ret,
+	struct error *e);
+
+/* Gives a copy its name, which image_flush() makes last. Returns 0, or -EIO with a sentence, the copy dropped. */
+int image_keep(int dirfd, struct image_copy *copy, const char *what, struct error *e);
+
+/* Removes a copy that has not been kept; nothing to do for one that has been, or is not there. */
+void image_drop(int dirfd, struct image_copy *copy);
+
+/* Makes the names of the images last. Returns 0, or -EIO with a sentence. */
+int image_flush(int dirfd, struct error *e);
 
 /* Whether the folder has this image. */
 bool image_exists(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE]);
 
 /* Opens an image for reading, for the caller. Returns 0, or -EIO with a sentence. */
 int image_open(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], int *ret_fd, struct error *e);
+
+/*
+ * Hashes an image anew. Returns 0, or with a sentence -EIO when it cannot be read
+ * or is not what its name says, or -ECANCELED when *cancelled became true.
+ */
+int image_verify(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], const atomic_bool *cancelled,
+	struct error *e);
+
+/* Removes an image. */
+void image_remove(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE]);
 
 /* Removes each image for which `used` is false. What is no image is left alone. */
 void image_sweep(int dirfd, bool (*used)(const void *userdata, const uint8_t digest[IMAGE_DIGEST_SIZE]),

@@ -17,8 +17,6 @@
 #include "base/log.h"
 #include "spec/definition.h"
 
-#define ENDING ".xml"
-
 /* Errnos name kinds of errors to our callers; those of the file system would be taken for others. */
 static int io_failed(int r)
 {
@@ -30,6 +28,7 @@ struct store *store_free(struct store *store)
 	if (!store)
 		return NULL;
 	close_fd(store->console);
+	close_fd(store->autostart);
 	close_fd(store->definitions);
 	close_fd(store->images);
 	close_fd(store->root);
@@ -56,8 +55,13 @@ static void remove_leftovers(int dirfd)
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
-		if (strncmp(entry->d_name, ".#", 2) == 0 && unlinkat(dirfd, entry->d_name, 0) == 0)
+		if (strncmp(entry->d_name, ".#", 2) != 0)
+			continue;
+		else if (unlinkat(dirfd, entry->d_name, 0) == 0)
 			log_notice("store: removed %s, left by an interrupted write", entry->d_name);
+		else
+			log_warning("store: %s, left by an interrupted write, stays: %s", entry->d_name,
+				strerror(errno));
 	if (dir)
 		closedir(dir);
 }
@@ -83,7 +87,7 @@ int store_open(const char *path, struct store **ret, struct error *e)
 
 	if (!store)
 		return error_set_errno(e, -ENOMEM, "%s", path);
-	*store = (struct store){.images = -1, .definitions = -1, .console = -1, .root = -1};
+	*store = (struct store){.images = -1, .definitions = -1, .autostart = -1, .console = -1, .root = -1};
 	store->path = strdup(path);
 	if (!store->path)
 		return error_set_errno(e, -ENOMEM, "%s", path);
@@ -96,6 +100,8 @@ int store_open(const char *path, struct store **ret, struct error *e)
 	if (r == 0)
 		r = open_folder(path, "definitions", &store->definitions, e);
 	if (r == 0)
+		r = open_folder(path, "autostart", &store->autostart, e);
+	if (r == 0)
 		r = open_folder(path, "console", &store->console, e);
 	if (r < 0)
 		return r;
@@ -103,11 +109,38 @@ int store_open(const char *path, struct store **ret, struct error *e)
 	return 0;
 }
 
-void store_names_free(char **names, size_t n)
+/* After a change that is in place: makes it last. */
+static int flush(struct store *store, int dirfd, const char *file, struct error *e)
 {
-	for (size_t i = 0; i < n; i++)
-		free(names[i]);
-	free(names);
+	int r = dir_sync(dirfd);
+
+	if (r == 0)
+		return 0;
+	store->in_doubt = true;
+	return error_set(e, -EIO,
+		"flushing the folder of %s: %s; after a restart it may be as before or as after this", file,
+		strerror(-r));
+}
+
+int store_settle(struct store *store, struct error *e)
+{
+	int r = 0;
+
+	if (!store->in_doubt)
+		return 0;
+	store->in_doubt = false;
+	r = flush(store, store->definitions, "the definitions", e);
+	if (r == 0)
+		r = flush(store, store->autostart, "autostart", e);
+	return r < 0 ? r : flush(store, store->images, "the images", e);
+}
+
+void store_names_fini(struct store_names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->items[i]);
+	free(names->items);
+	*names = (struct store_names){};
 }
 
 static int compare_names(const void *a, const void *b)
@@ -115,78 +148,136 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Appends the name in front of ENDING; false when memory is short. */
-static bool add_name(char ***names, size_t *n, const char *file)
+bool store_names_have(const struct store_names *names, const char *name)
 {
-	size_t size = strlen(file), ending = strlen(ENDING);
-	char **more;
-
-	if (size <= ending || strcmp(file + size - ending, ENDING) != 0) {
-		log_warning("store: definitions/%s is skipped: it is no definition, its name does not end in " ENDING,
-			file);
-		return true;
-	}
-	more = reallocarray(*names, *n + 1, sizeof(*more));
-	if (!more)
-		return false;
-	*names = more;
-	more[*n] = strndup(file, size - ending);
-	return more[*n] && ++*n;
+	return names->n > 0 && bsearch(&name, names->items, names->n, sizeof(*names->items), compare_names);
 }
 
-int store_list(struct store *store, char ***ret, size_t *ret_n, struct error *e)
+static int add_name(struct store_names *names, const char *name)
 {
-	DIR *dir = open_listing(store->definitions);
-	struct dirent *entry;
-	char **names = NULL;
-	bool ok = true;
-	size_t n = 0;
+	if ((names->n & (names->n - 1)) == 0) { /* full: room for twice as many */
+		char **more = reallocarray(names->items, names->n ? 2 * names->n : 1, sizeof(*more));
 
-	if (!dir)
-		return error_set(e, -EIO, "listing %s/definitions: %s", store->path, strerror(errno));
-	while (ok && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			ok = add_name(&names, &n, entry->d_name);
-	closedir(dir);
-	if (!ok) {
-		store_names_free(names, n);
-		return error_set_errno(e, -ENOMEM, "listing %s/definitions", store->path);
+		if (!more)
+			return -ENOMEM;
+		names->items = more;
 	}
-	if (n > 0)
-		qsort(names, n, sizeof(*names), compare_names);
-	*ret = names;
-	*ret_n = n;
+	names->items[names->n] = strdup(name);
+	if (!names->items[names->n])
+		return -ENOMEM;
+	names->n++;
 	return 0;
+}
+
+static int add_names(DIR *dir, struct store_names *names)
+{
+	struct dirent *entry;
+	int r = 0;
+
+	errno = 0;
+	while (r == 0 && (entry = readdir(dir))) {
+		if (entry->d_name[0] != '.')
+			r = add_name(names, entry->d_name);
+		errno = 0;
+	}
+	return r < 0 ? r : -errno; /* a list that ends early would be taken for the whole */
+}
+
+static int list(struct store *store, int dirfd, const char *folder, struct store_names *ret, struct error *e)
+{
+	struct store_names names _cleanup_(store_names_fini) = {};
+	DIR *dir = open_listing(dirfd);
+	int r;
+
+	r = dir ? add_names(dir, &names) : -errno;
+	if (dir)
+		closedir(dir);
+	if (r < 0) {
+		error_set(e, r, "listing %s/%s: %s", store->path, folder, strerror(-r));
+		return io_failed(r);
+	}
+	if (names.n > 0)
+		qsort(names.items, names.n, sizeof(*names.items), compare_names);
+	*ret = names;
+	names = (struct store_names){};
+	return 0;
+}
+
+int store_list_definitions(struct store *store, struct store_names *ret, struct error *e)
+{
+	return list(store, store->definitions, "definitions", ret, e);
+}
+
+int store_list_autostart(struct store *store, struct store_names *ret, struct error *e)
+{
+	return list(store, store->autostart, "autostart", ret, e);
 }
 
 static char *definition_file(const char *name)
 {
 	char *file;
 
-	return asprintf(&file, "%s" ENDING, name) < 0 ? NULL : file;
+	return asprintf(&file, "%s" DEFINITION_ENDING, name) < 0 ? NULL : file;
+}
+
+char *store_definition_path(const struct store *store, const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "%s/definitions/%s" DEFINITION_ENDING, store->path, name) < 0 ? NULL : path;
+}
+
+/* Whoever can write a definition decides what runs here. */
+static int check_owner(int fd, struct error *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_set(e, -EIO, "it cannot be looked at: %s", strerror(errno));
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return error_set(e, -EIO,
+			"it belongs to user %u; only root and the user of hvmd (%u) may own definitions",
+			(unsigned)st.st_uid, (unsigned)geteuid());
+	return 0;
 }
 
 int store_read(struct store *store, const char *name, char **ret, size_t *ret_size, struct error *e)
 {
 	_cleanup_free_ char *file = definition_file(name);
 	_cleanup_close_ int fd = -1;
+	int r;
 
 	if (!file)
 		return error_set_errno(e, -ENOMEM, "%s", name);
 	/* O_NONBLOCK: what somebody put here may be a FIFO */
 	fd = openat(store->definitions, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return error_set(e, -EIO, "%s: %s", file, strerror(errno));
-	return io_failed(file_read(fd, file, DEFINITION_SIZE_MAX, ret, ret_size, e));
+		return error_set(e, -EIO, "it cannot be opened: %s", strerror(errno));
+	r = check_owner(fd, e);
+	return r < 0 ? r : io_failed(file_read(fd, "it", DEFINITION_SIZE_MAX, ret, ret_size, e));
 }
 
 int store_write(struct store *store, const char *name, const char *text, struct error *e)
 {
 	_cleanup_free_ char *file = definition_file(name);
+	int r;
 
 	if (!file)
 		return error_set_errno(e, -ENOMEM, "%s", name);
-	return io_failed(file_write_atomic(store->definitions, file, text, strlen(text), e));
+	r = io_failed(file_replace(store->definitions, file, text, strlen(text), e));
+	return r < 0 ? r : flush(store, store->definitions, file, e);
+}
+
+int store_set_autostart(struct store *store, const char *name, bool on, struct error *e)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (on)
+		fd = openat(store->autostart, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (on ? fd < 0 : unlinkat(store->autostart, name, 0) < 0)
+		return !on && errno == ENOENT ? 0
+					      : error_set(e, -EIO, "autostart/%s: %s", name, strerror(errno));
+	return flush(store, store->autostart, name, e);
 }
 
 /* "NAME.CONSOLE.log", with ".1" for the run before. NULL when memory is short. */
@@ -207,18 +298,61 @@ static void remove_console(struct store *store, const char *name, const char *co
 	}
 }
 
+/*
+ * Autostart and logs are removed when the definition is gone for good: what is left of them by an interruption
+ * then is removed at the next start.
+ */
 int store_remove(struct store *store, const char *name, struct error *e)
 {
 	_cleanup_free_ char *file = definition_file(name);
+	struct error left;
+	int r;
 
 	if (!file)
 		return error_set_errno(e, -ENOMEM, "%s", name);
 	if (unlinkat(store->definitions, file, 0) < 0 && errno != ENOENT)
 		return error_set(e, -EIO, "removing %s: %s", file, strerror(errno));
-	if (dir_sync(store->definitions) < 0)
-		return error_set(e, -EIO, "flushing the folder of %s: %s", file, strerror(errno));
+	r = flush(store, store->definitions, file, e);
+	if (r < 0)
+		return r;
 	remove_console(store, name, "hrt");
+	if (store_set_autostart(store, name, false, &left) < 0)
+		log_warning("store: what was left of %s: %s", name, left.text);
 	return 0;
+}
+
+/* The VM of "NAME.CONSOLE.log" or "NAME.CONSOLE.log.1", as the file of its definition; NULL for other files. */
+static char *console_owner(const char *file)
+{
+	_cleanup_free_ char *name = strdup(file);
+	size_t size = name ? strlen(name) : 0;
+	char *dot, *definition;
+
+	if (size > 2 && strcmp(name + size - 2, ".1") == 0)
+		name[size -= 2] = '\0';
+	if (size <= 4 || strcmp(name + size - 4, ".log") != 0)
+		return NULL;
+	name[size - 4] = '\0';
+	dot = strrchr(name, '.');
+	if (!dot || dot == name)
+		return NULL;
+	*dot = '\0';
+	return asprintf(&definition, "%s" DEFINITION_ENDING, name) < 0 ? NULL : definition;
+}
+
+void store_sweep_consoles(struct store *store, const struct store_names *definitions)
+{
+	struct store_names files _cleanup_(store_names_fini) = {};
+
+	if (list(store, store->console, "console", &files, NULL) < 0)
+		return; /* what stays behind is swept the next time */
+	for (size_t i = 0; i < files.n; i++) {
+		_cleanup_free_ char *owner = console_owner(files.items[i]);
+
+		if (owner && !store_names_have(definitions, owner) &&
+			unlinkat(store->console, files.items[i], 0) == 0)
+			log_notice("store: removed console/%s, whose VM is gone", files.items[i]);
+	}
 }
 
 int store_console_begin(

@@ -169,6 +169,14 @@ void vm_redefine(struct vm *vm, struct vm_spec *spec)
 	tell(vm, changed, vm, VM_CHANGED_DEFINITION);
 }
 
+void vm_set_autostart(struct vm *vm, bool on)
+{
+	if (vm->autostart == on)
+		return;
+	vm->autostart = on;
+	tell(vm, changed, vm, VM_CHANGED_AUTOSTART);
+}
+
 /* Why a guest came to its end is kept until it runs again. */
 static void note_exit(struct vm *vm, enum vm_state state, enum vm_reason reason)
 {

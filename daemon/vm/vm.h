@@ -56,6 +56,7 @@ enum vm_change {
 	VM_CHANGED_ROS = 8,        /* state or resets of that partition */
 	VM_CHANGED_HRT = 16,
 	VM_CHANGED_HRT_IMAGE = 32, /* what the HRT image asked for and got */
+	VM_CHANGED_AUTOSTART = 64,
 };
 
 /* News for the layer above. Called from the event loop and from inside the functions that change a VM. */
@@ -73,6 +74,7 @@ struct vm_listener {
 	void (*partition_added)(void *userdata, struct vm_partition *partition);
 	void (*partition_removed)(void *userdata, struct vm_partition *partition);
 	void (*host_changed)(void *userdata);
+	void (*reloading)(void *userdata, bool begins);
 };
 
 /* What all VMs of a hvmd have in common. Everything is borrowed. */
@@ -107,6 +109,7 @@ struct vm {
 	struct vm_life life;
 	struct vm_partition partitions[N_PARTITION_ROLES];
 	struct monitor_hrt hrt; /* of the present run or the last one */
+	bool autostart;        /* it is started when hvmd is */
 	uint32_t n_resets;     /* in the present run or the last one */
 	bool has_exit_reason;  /* the guest has come to an end since it last ran */
 	enum vm_reason exit_reason;
@@ -148,6 +151,9 @@ struct vm_extent vm_partition_extent(const struct vm_partition *partition);
 
 /* Replaces the stored definition, which it takes over; it holds from the next start on. */
 void vm_redefine(struct vm *vm, struct vm_spec *spec);
+
+/* Notes, and tells, whether it is started when hvmd is. */
+void vm_set_autostart(struct vm *vm, bool on);
 
 /* Spawns a monitor, has it build the machine, and runs it. done: the HRT runs, or why it does not. */
 int vm_start(struct vm *vm, vm_done_fn done, void *userdata, struct error *e);

@@ -81,6 +81,22 @@ static int image_of(const char *bytes)
 	return fd;
 }
 
+/* Copies it into the store as registry_define() does. */
+static int image_add(int dirfd, int fd, const char *what, uint8_t ret[IMAGE_DIGEST_SIZE], struct error *e)
+{
+	atomic_bool cancelled = false;
+	struct image_copy copy = {};
+	int r;
+
+	r = image_check(fd, what, e);
+	if (r == 0)
+		r = image_copy(dirfd, fd, what, &cancelled, &copy, e);
+	if (r == 0)
+		r = image_keep(dirfd, &copy, what, e);
+	memcpy(ret, copy.digest, IMAGE_DIGEST_SIZE);
+	return r;
+}
+
 Test(store, image_is_stored_under_its_digest_whatever_the_descriptors_position)
 {
 	struct store *store = open_store();
@@ -177,20 +193,21 @@ Test(store, definition_comes_back_as_it_was_written)
 	store_free(store);
 }
 
-Test(store, names_are_sorted_and_other_files_left_out)
+Test(store, names_are_sorted_and_hidden_files_left_out)
 {
 	struct store *store = open_store();
-	char **names;
-	size_t n;
+	struct store_names names;
 
 	put_file("definitions/b.xml", "");
 	put_file("definitions/a.b.xml", "");
-	put_file("definitions/notes.txt", "");
-	cr_assert_eq(store_list(store, &names, &n, NULL), 0);
-	cr_assert_eq(n, 2);
-	cr_expect_str_eq(names[0], "a.b");
-	cr_expect_str_eq(names[1], "b");
-	store_names_free(names, n);
+	put_file("definitions/.hidden", "");
+	cr_assert_eq(store_list_definitions(store, &names, NULL), 0);
+	cr_assert_eq(names.n, 2);
+	cr_expect_str_eq(names.items[0], "a.b.xml");
+	cr_expect_str_eq(names.items[1], "b.xml");
+	cr_expect(store_names_have(&names, "b.xml"));
+	cr_expect_not(store_names_have(&names, "a.xml"));
+	store_names_fini(&names);
 	store_free(store);
 }
 
@@ -249,14 +266,28 @@ Test(store, console_log_begins_anew_and_the_one_before_is_kept)
 
 /* The registry over a store that somebody else has written to */
 
-TestSuite(registry, .init = make_dir, .fini = remove_dir);
+static struct event_base *base;
+
+static void make_dir_and_loop(void)
+{
+	make_dir();
+	base = event_base_new();
+}
+
+static void free_loop_and_dir(void)
+{
+	event_base_free(base);
+	remove_dir();
+}
+
+TestSuite(registry, .init = make_dir_and_loop, .fini = free_loop_and_dir, .timeout = 60);
 
 static struct registry *open_registry(void)
 {
 	struct registry *registry = NULL;
 	struct error e = {};
 
-	cr_assert_eq(registry_new(NULL, dir, "/nonexistent", "/nonexistent", &registry, &e), 0, "%s", e.text);
+	cr_assert_eq(registry_new(base, dir, "/nonexistent", "/nonexistent", &registry, &e), 0, "%s", e.text);
 	return registry;
 }
 
@@ -265,19 +296,38 @@ static const char hybrid[] =
 	"<files><file id=\"hrt\" filename=\"x\"/></files>"
 	"<hvm enable=\"y\"><ros cores=\"1\" mem=\"4\"/><hrt file_id=\"hrt\"/></hvm></vm>";
 
+struct outcome {
+	bool done;
+	int error;
+	struct error e;
+};
+
+static void on_defined(void *userdata, int error, const struct error *e, struct vm *vm)
+{
+	struct outcome *outcome = userdata;
+
+	cr_expect_eq(vm == NULL, error < 0);
+	*outcome = (struct outcome){.done = true, .error = error, .e = *e};
+}
+
+/* Defines, and waits for the end of it. */
 static int define(struct registry *registry, const char *name, const char *image, struct error *e)
 {
 	struct diagnostics diagnostics = {};
 	struct registry_file file = {.id = "hrt", .fd = image_of(image)};
+	struct outcome outcome = {};
 	char text[1024];
-	struct vm *vm;
 	int r;
 
 	snprintf(text, sizeof(text), hybrid, name);
-	r = registry_define(registry, text, strlen(text), &file, 1, &diagnostics, &vm, e);
+	r = registry_define(registry, text, strlen(text), &file, 1, &diagnostics, on_defined, &outcome, e);
+	while (r == 0 && !outcome.done)
+		event_base_loop(base, EVLOOP_ONCE);
 	diagnostics_fini(&diagnostics);
 	close(file.fd);
-	return r;
+	if (r == 0 && e)
+		*e = outcome.e;
+	return r < 0 ? r : outcome.error;
 }
 
 Test(registry, definitions_come_back)

@@ -1,0 +1,327 @@
+/*
+ * define.c - from a caller into the store and the registry
+ *
+ *	check --> [ images are copied, in a thread ] --> check again --> keep --> write --> commit
+ *
+ * Between the two checks the loop goes on, and others may define and undefine.
+ * What depends on them (whose UUID it is, which image is in the store) is therefore
+ * decided in the second; the first is there to refuse before anything is copied.
+ *
+ * Whatever fails, fails before store_write() has put the definition in place, and
+ * is undone; nothing after it can fail. So the order on disk is: the images and
+ * their names, the definition, and only then is what was replaced removed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/cleanup.h"
+#include "base/macro.h"
+#include "spec/definition.h"
+#include "vm/images.h"
+#include "vm/internal.h"
+#include "vm/store.h"
+#include "vm/work.h"
+
+struct copying {
+	struct spec_file *file; /* of the definition */
+	int fd;                 /* borrowed */
+	char what[SPEC_FILE_ID_MAX + sizeof("file \"\"")];
+	struct image_copy copy;
+};
+
+struct define {
+	struct vm_spec *spec;    /* owned */
+	struct copying *copying; /* owned */
+	size_t n_copying;
+	bool has_uuid; /* the text has one */
+	int dirfd;     /* of the images */
+	int error;     /* of the copying */
+	struct error e;
+	/* borrowed */
+	struct registry *registry;
+	registry_defined_fn done;
+	void *userdata;
+};
+
+static void define_free(struct define *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->n_copying; i++)
+		image_drop(d->dirfd, &d->copying[i].copy);
+	free(d->copying);
+	vm_spec_free(d->spec);
+	free(d);
+}
+DEFINE_CLEANUP(struct define *, define_free);
+
+/* Checking */
+
+static bool is_copied(const struct define *d, const struct spec_file *file)
+{
+	for (size_t i = 0; i < d->n_copying; i++)
+		if (d->copying[i].file == file)
+			return true;
+	return false;
+}
+
+/* Each file comes with the call or is in the store. */
+static int check_files(const struct define *d, struct error *e)
+{
+	for (size_t i = 0; i < d->spec->n_files; i++) {
+		const struct spec_file *file = &d->spec->files[i];
+
+		if (is_copied(d, file))
+			continue;
+		if (!file->stored)
+			return error_set(e, -EINVAL,
+				"file \"%s\": no descriptor was passed and the definition has no sha256 of a stored image",
+				file->id);
+		if (!image_exists(d->dirfd, file->sha256))
+			return error_set(e, -EINVAL,
+				"file \"%s\": no descriptor was passed and the image of its sha256 is not in the store",
+				file->id);
+	}
+	return 0;
+}
+
+static int check_first(const struct define *d, struct error *e)
+{
+	int r = check_files(d, e);
+
+	if (r == 0 && d->has_uuid)
+		r = registry_check_uuid(d->registry, d->spec, registry_lookup(d->registry, d->spec->name), e);
+	for (size_t i = 0; r == 0 && i < d->n_copying; i++)
+		r = image_check(d->copying[i].fd, d->copying[i].what, e);
+	return r;
+}
+
+/* A random UUID: version 4, variant 1 (RFC 4122, 4.4). */
+static int make_uuid(uint8_t ret[SPEC_UUID_SIZE], struct error *e)
+{
+	if (getrandom(ret, SPEC_UUID_SIZE, 0) != SPEC_UUID_SIZE)
+		return error_set(e, -EIO, "making a UUID: the kernel gives no random numbers");
+	ret[6] = (uint8_t)((ret[6] & 0x0f) | 0x40);
+	ret[8] = (uint8_t)((ret[8] & 0x3f) | 0x80);
+	return 0;
+}
+
+/* A VM that is there keeps its UUID unless the text has another. */
+static int settle_uuid(const struct define *d, const struct vm *present, struct error *e)
+{
+	int r = 0;
+
+	if (!d->has_uuid && present)
+		memcpy(d->spec->uuid, present->stored->uuid, SPEC_UUID_SIZE);
+	else if (!d->has_uuid)
+		r = make_uuid(d->spec->uuid, e);
+	d->spec->has_uuid = true;
+	return r < 0 ? r : registry_check_uuid(d->registry, d->spec, present, e);
+}
+
+/* Images */
+
+static int keep_images(const struct define *d, struct error *e)
+{
+	for (size_t i = 0; i < d->n_copying; i++) {
+		struct copying *c = &d->copying[i];
+		int r = image_keep(d->dirfd, &c->copy, c->what, e);
+
+		if (r < 0)
+			return r;
+		memcpy(c->file->sha256, c->copy.digest, IMAGE_DIGEST_SIZE);
+		c->file->stored = true;
+	}
+	return d->n_copying > 0 || d->registry->store->in_doubt ? image_flush(d->dirfd, e) : 0;
+}
+
+/* Putting it in place */
+
+/* Asks the disk, not our memory: what an administrator has spoilt there is written again. */
+static bool is_stored(const struct define *d, const char *text)
+{
+	_cleanup_free_ char *there = NULL;
+	size_t size;
+
+	return !d->registry->store->in_doubt &&
+		store_read(d->registry->store, d->spec->name, &there, &size, NULL) == 0 &&
+		strcmp(text, there) == 0;
+}
+
+/* Whether the VM has this definition. */
+static bool is_held(const struct vm *vm, const char *text)
+{
+	_cleanup_free_ char *held = definition_format(vm->stored);
+
+	return held && strcmp(text, held) == 0;
+}
+
+static int change_vm(struct define *d, struct vm *present, const char *text, struct error *e)
+{
+	int r;
+
+	if (is_held(present, text) && is_stored(d, text))
+		return 0;
+	r = registry_prepare(d->registry, present, d->spec, e);
+	if (r < 0)
+		return r;
+	r = store_write(d->registry->store, d->spec->name, text, e);
+	if (r < 0)
+		registry_cancel(d->registry, present, d->spec);
+	else
+		registry_commit(d->registry, present, take_ptr(d->spec));
+	return r;
+}
+
+/* A VM that is not there yet is not started with hvmd, whatever an interrupted undefine has left. */
+static int write_new(const struct define *d, const char *text, struct error *e)
+{
+	int r = store_set_autostart(d->registry->store, d->spec->name, false, e);
+
+	return r < 0 ? r : store_write(d->registry->store, d->spec->name, text, e);
+}
+
+static int add_vm(struct define *d, const char *text, struct vm **ret, struct error *e)
+{
+	struct registry *registry = d->registry;
+	struct vm *vm = vm_new(&registry->context, d->spec);
+	int r;
+
+	if (!vm)
+		return error_set_errno(e, -ENOMEM, "VM %s", d->spec->name);
+	r = registry_insert(registry, vm, e);
+	if (r == 0) {
+		r = write_new(d, text, e);
+		if (r < 0)
+			registry_take_out(registry, vm);
+	}
+	if (r < 0) {
+		vm->stored = NULL; /* still ours */
+		vm_free(vm);
+		return r;
+	}
+	take_ptr(d->spec);
+	*ret = vm;
+	if (registry->context.listener)
+		registry->context.listener->added(registry->context.userdata, vm);
+	return 0;
+}
+
+static int put_in_place(struct define *d, struct vm *present, struct vm **ret, struct error *e)
+{
+	_cleanup_free_ char *text = definition_format(d->spec);
+
+	if (!text)
+		return error_set_errno(e, -ENOMEM, "VM %s", d->spec->name);
+	*ret = present;
+	return present ? change_vm(d, present, text, e) : add_vm(d, text, ret, e);
+}
+
+static int store_and_add(struct define *d, struct vm **ret, struct error *e)
+{
+	struct vm *present = registry_lookup(d->registry, d->spec->name);
+	int r;
+
+	r = settle_uuid(d, present, e);
+	if (r == 0)
+		r = check_files(d, e);
+	if (r == 0)
+		r = keep_images(d, e);
+	if (r == 0)
+		r = put_in_place(d, present, ret, e);
+	if (d->spec) /* it failed, or changed nothing */
+		registry_remove_unused(d->registry, d->spec);
+	return r;
+}
+
+/* In the loop: takes over d. */
+static void finish(void *userdata)
+{
+	_cleanup_(define_freep) struct define *d = userdata;
+	struct vm *vm = NULL;
+
+	if (d->error == 0)
+		d->error = store_and_add(d, &vm, &d->e);
+	d->done(d->userdata, d->error, &d->e, d->error < 0 ? NULL : vm);
+}
+
+/* In a thread */
+static void copy_images(void *userdata, const atomic_bool *cancelled)
+{
+	struct define *d = userdata;
+
+	d->error = 0;
+	for (size_t i = 0; d->error == 0 && i < d->n_copying; i++)
+		d->error = image_copy(d->dirfd, d->copying[i].fd, d->copying[i].what, cancelled,
+			&d->copying[i].copy, &d->e);
+}
+
+static int add_copying(struct define *d, const struct registry_file *given, struct error *e)
+{
+	struct copying *c = &d->copying[d->n_copying];
+
+	c->file = spec_file_find(d->spec, given->id);
+	if (!c->file)
+		return error_set(e, -EINVAL,
+			"file \"%.*s\": a descriptor was passed, but the definition has no such file",
+			SPEC_FILE_ID_MAX, given->id);
+	c->fd = given->fd;
+	snprintf(c->what, sizeof(c->what), "file \"%s\"", c->file->id);
+	d->n_copying++;
+	return 0;
+}
+
+static int define_init(struct define *d, struct registry *registry, const struct registry_file *files,
+	size_t n_files, struct error *e)
+{
+	d->registry = registry;
+	d->dirfd = registry->store->images;
+	d->has_uuid = d->spec->has_uuid;
+	d->copying = calloc(n_files + 1, sizeof(*d->copying));
+	if (!d->copying)
+		return error_set_errno(e, -ENOMEM, "VM %s", d->spec->name);
+	for (size_t i = 0; i < n_files; i++) {
+		int r = add_copying(d, &files[i], e);
+
+		if (r < 0)
+			return r;
+	}
+	return check_first(d, e);
+}
+
+/*
+ * Tour 300: A definition comes in. Text becomes a struct, files become copies named by their SHA-256,
+ * and only then is anything put in place of what was there; a fault on the way leaves the old
+ * definition as it is.
+ */
+int registry_define(struct registry *registry, const char *text, size_t size,
+	const struct registry_file *files, size_t n_files, struct diagnostics *diagnostics,
+	registry_defined_fn done, void *userdata, struct error *e)
+{
+	_cleanup_(define_freep) struct define *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d)
+		return error_set_errno(e, -ENOMEM, "defining a VM");
+	r = definition_parse(text, size, NULL, diagnostics, &d->spec);
+	if (r < 0)
+		return error_set(e, r, "the definition is faulty");
+	r = define_init(d, registry, files, n_files, e);
+	if (r < 0)
+		return r;
+	d->done = done;
+	d->userdata = userdata;
+	if (d->n_copying == 0) {
+		finish(take_ptr(d));
+		return 0;
+	}
+	d->error = error_set(&d->e, -ECANCELED,
+		"VM %s: its images were not copied: no thread could be had, or hvmd is stopping",
+		d->spec->name);
+	r = workers_start(registry->workers, copy_images, finish, d, e);
+	if (r == 0)
+		take_ptr(d);
+	return r;
+}
