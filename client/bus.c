@@ -137,7 +137,8 @@ enum exit_status say_bad_reply(const char *subject, int error)
 
 int client_try(struct client *c, sd_bus_message *m, sd_bus_error *ret_error, sd_bus_message **ret_reply)
 {
-	int r = sd_bus_call(c->bus, m, CALL_TIMEOUT_USEC + c->options->timeout_usec, ret_error, ret_reply);
+	uint64_t usec = c->patient ? UINT64_MAX : CALL_TIMEOUT_USEC + c->options->timeout_usec;
+	int r = sd_bus_call(c->bus, m, usec, ret_error, ret_reply);
 
 	if (r < 0 && !sd_bus_error_is_set(ret_error))
 		sd_bus_error_set_errno(ret_error, r);
@@ -175,7 +176,8 @@ enum exit_status manager_message(struct client *c, const char *method, sd_bus_me
 	return object_message(c, HVMD_PATH, HVMD_IFACE_MANAGER, method, ret);
 }
 
-enum exit_status vm_message(struct client *c, const char *name, const char *method, sd_bus_message **ret)
+static enum exit_status interface_message(struct client *c, const char *name, const char *interface,
+	const char *method, sd_bus_message **ret)
 {
 	_cleanup_message_ sd_bus_message *found = NULL;
 	enum exit_status status = manager_call(c, name, &found, "GetVM", "s", name);
@@ -185,7 +187,33 @@ enum exit_status vm_message(struct client *c, const char *name, const char *meth
 	if (status != STATUS_OK)
 		return status;
 	r = sd_bus_message_read(found, "o", &path);
-	return r < 0 ? say_bad_reply(name, r) : object_message(c, path, HVMD_IFACE_VM, method, ret);
+	return r < 0 ? say_bad_reply(name, r) : object_message(c, path, interface, method, ret);
+}
+
+enum exit_status vm_message(struct client *c, const char *name, const char *method, sd_bus_message **ret)
+{
+	return interface_message(c, name, HVMD_IFACE_VM, method, ret);
+}
+
+enum exit_status vm_set_property(struct client *c, const char *name, const char *property, const char *type, ...)
+{
+	_cleanup_message_ sd_bus_message *m = NULL;
+	enum exit_status status = interface_message(c, name, "org.freedesktop.DBus.Properties", "Set", &m);
+	va_list ap;
+	int r;
+
+	if (status != STATUS_OK)
+		return status;
+	r = sd_bus_message_append(m, "ss", HVMD_IFACE_VM, property);
+	if (r >= 0)
+		r = sd_bus_message_open_container(m, SD_BUS_TYPE_VARIANT, type);
+	va_start(ap, type);
+	if (r >= 0)
+		r = sd_bus_message_appendv(m, type, ap);
+	va_end(ap);
+	if (r >= 0)
+		r = sd_bus_message_close_container(m);
+	return r < 0 ? say_bad_arguments(name, r) : client_send(c, name, m, NULL);
 }
 
 static enum exit_status fill_and_send(struct client *c, const char *subject, sd_bus_message *m,

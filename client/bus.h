@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-bus.h>
 
@@ -18,6 +19,7 @@ struct options;
 struct client {
 	const struct options *options; /* borrowed */
 	sd_bus *bus;                   /* owned; NULL until it is needed */
+	bool patient;                  /* waits for replies as long as it takes */
 };
 
 void client_fini(struct client *c);
@@ -43,6 +45,9 @@ enum exit_status object_message(
 	struct client *c, const char *path, const char *interface, const char *method, sd_bus_message **ret);
 enum exit_status manager_message(struct client *c, const char *method, sd_bus_message **ret);
 enum exit_status vm_message(struct client *c, const char *name, const char *method, sd_bus_message **ret);
+
+/* Sets a property of the VM of that name; with one value as by sd_bus_message_append(). */
+enum exit_status vm_set_property(struct client *c, const char *name, const char *property, const char *type, ...);
 
 /* Sends a call and waits for its reply, as above. */
 enum exit_status client_send(

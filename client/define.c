@@ -109,7 +109,8 @@ static void print_definition(const struct options *o, const char *name, const ch
 enum exit_status verb_cat(struct client *c, char **names)
 {
 	_cleanup_message_ sd_bus_message *reply = NULL;
-	enum exit_status status = vm_call(c, names[0], &reply, "GetDefinition", "t", UINT64_C(0));
+	enum exit_status status = vm_call(c, names[0], &reply, "GetDefinition", "t",
+		c->options->running ? UINT64_C(1) : UINT64_C(0));
 	const char *text;
 	int r;
 

@@ -16,8 +16,8 @@ _hvmctl_names()
 
 _hvmctl()
 {
-	local verbs='list status define undefine validate cat start stop terminate reset console log telemetry
-		capabilities version help'
+	local verbs='list status define undefine validate cat enable disable verify start stop terminate reset
+		console log telemetry capabilities reload version help'
 	local options='--system --user --bus= --host= --quiet --json= --no-legend --help --version'
 	local current=${COMP_WORDS[COMP_CWORD]} verb= word
 
@@ -25,6 +25,7 @@ _hvmctl()
 		case " ${verbs//[[:space:]]/ } " in *" $word "*) verb=$word && break ;; esac
 	done
 	case $verb in
+	cat) options+=' --running' ;;
 	stop) options+=' --timeout=' ;;
 	reset) options+=' --ros --hrt' ;;
 	log) options+=' --follow --lines=' ;;
@@ -34,7 +35,7 @@ _hvmctl()
 	*,-*) COMPREPLY=($(compgen -W "$options" -- "$current")) ;;
 	,* | help,*) COMPREPLY=($(compgen -W "$verbs" -- "$current")) ;;
 	define,* | validate,*) COMPREPLY=($(compgen -f -- "$current")) ;;
-	capabilities,* | version,*) COMPREPLY=() ;;
+	capabilities,* | reload,* | version,*) COMPREPLY=() ;;
 	*) COMPREPLY=($(compgen -W "$(_hvmctl_names)" -- "$current")) ;;
 	esac
 	[[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace

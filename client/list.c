@@ -219,13 +219,30 @@ static void print_leader(const struct json *vm)
 	print_field("Monitor", strcmp(leader, "0") == 0 ? "" : leader);
 }
 
+static bool is_true(const struct json *vm, const char *key)
+{
+	const struct json *value = json_get(vm, key);
+
+	return value && value->type == JSON_BOOL && value->boolean;
+}
+
+/* "/var/lib/hvmd/definitions/nautilus.xml; enabled", as systemctl says it of units */
+static void print_definition(const struct json *vm)
+{
+	_cleanup_free_ char *text = memory_printf("%s; %s%s", json_get_string(vm, "definition_file"),
+		is_true(vm, "autostart") ? "enabled" : "disabled",
+		is_true(vm, "definition_changed") ? "; changed, holds from the next start on" : "");
+
+	print_field("Definition", text);
+}
+
 static void print_vm(const struct json *vm)
 {
 	_cleanup_free_ char *memory = size_format(json_get_uint(vm, "memory_bytes"));
 
 	print_state(vm);
 	print_field("Because", json_get_string(vm, "state_details"));
-	print_field("Definition", json_get_string(vm, "definition_file"));
+	print_definition(vm);
 	print_field("Memory", memory);
 	print_partitions(vm);
 	print_leader(vm);

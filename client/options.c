@@ -27,6 +27,7 @@ const struct option_info option_table[N_OPTIONS] = {
 		"Only counters of this group (vm, partition, vcpu, kvm); repeatable"},
 	[OPTION_FOLLOW] = {"follow", 'f', NULL, "Go on printing what is added until the VM stops"},
 	[OPTION_LINES] = {"lines", 'n', "LINES", "Begin with the last so many lines"},
+	[OPTION_RUNNING] = {"running", 0, NULL, "Print the definition that runs, not the stored one"},
 };
 
 #define GETOPT_LONG_BASE 256 /* getopt_long() returns this plus the option's id: no letter is as large */
@@ -158,6 +159,9 @@ static bool option_apply(struct options *o, enum option_id id, const char *argum
 		return true;
 	case OPTION_LINES:
 		return parse_lines(argument, &o->lines);
+	case OPTION_RUNNING:
+		o->running = true;
+		return true;
 	case OPTION_HELP:
 	case OPTION_VERSION:
 	case N_OPTIONS:

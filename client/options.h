@@ -30,6 +30,7 @@ enum option_id {
 	OPTION_GROUP,
 	OPTION_FOLLOW,
 	OPTION_LINES,
+	OPTION_RUNNING,
 	N_OPTIONS,
 };
 
@@ -49,7 +50,7 @@ struct options {
 	uint32_t given;   /* OPTION_BIT()s */
 	const char *bus;  /* "system", "user" or an address */
 	const char *host; /* NULL: this one */
-	bool quiet, no_legend, follow;
+	bool quiet, no_legend, follow, running;
 	enum json_mode json;
 	uint64_t timeout_usec; /* 0: hvmd's own */
 	const char *scope;     /* of a reset: "all", "ros" or "hrt" */

@@ -90,10 +90,43 @@ const struct verb verb_table[] = {
 		.arguments = "NAME",
 		.min_arguments = 1,
 		.max_arguments = 1,
+		.options = OPTION_BIT(RUNNING),
 		.summary = "Print the stored definition",
 		.help = "Prints the definition in its canonical form: every default written out,\n"
-			"images by their SHA-256. It can be given to define again.",
+			"images by their SHA-256. It can be given to define again. With --running\n"
+			"prints the one that a VM was started with, where it has been replaced since.",
 		.run = verb_cat,
+	},
+	{
+		.name = "enable",
+		.group = GROUP_DEFINITIONS,
+		.arguments = "NAME...",
+		.min_arguments = 1,
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.summary = "Have VMs started when hvmd is",
+		.help = "From now on each VM is started whenever hvmd is. Starts nothing now.",
+		.run = verb_enable,
+	},
+	{
+		.name = "disable",
+		.group = GROUP_DEFINITIONS,
+		.arguments = "NAME...",
+		.min_arguments = 1,
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.summary = "Have VMs no longer started when hvmd is",
+		.help = "From now on each VM is started only when somebody asks. Stops nothing.",
+		.run = verb_disable,
+	},
+	{
+		.name = "verify",
+		.group = GROUP_DEFINITIONS,
+		.arguments = "[NAME...]",
+		.max_arguments = VERB_ARGUMENTS_ANY,
+		.summary = "Check the stored images of VMs",
+		.help = "Has hvmd read every image of the VMs again and compare it with the SHA-256\n"
+			"in the definition; prints those that are damaged or gone, and exits with 1\n"
+			"when there are such. Without a name, checks those of all VMs.",
+		.run = verb_verify,
 	},
 	{
 		.name = "start",
@@ -187,6 +220,16 @@ const struct verb verb_table[] = {
 		.summary = "Show what this host and its hvmd can do",
 		.help = "Shows what hvmd found out about itself, the host, and KVM.",
 		.run = verb_capabilities,
+	},
+	{
+		.name = "reload",
+		.group = GROUP_DAEMON,
+		.arguments = "",
+		.summary = "Have hvmd read the stored definitions again",
+		.help = "For changes that were made in hvmd's folder by hand. Prints each file that\n"
+			"is faulty, and exits with 6 when there is one; what hvmd had of it stays.\n"
+			"What runs is left alone.",
+		.run = verb_reload,
 	},
 	{
 		.name = "version",

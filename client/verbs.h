@@ -50,6 +50,11 @@ enum exit_status verb_define(struct client *c, char **files);
 enum exit_status verb_undefine(struct client *c, char **names);
 enum exit_status verb_cat(struct client *c, char **names);
 enum exit_status verb_validate(struct client *c, char **files);
+/* keep.c */
+enum exit_status verb_enable(struct client *c, char **names);
+enum exit_status verb_disable(struct client *c, char **names);
+enum exit_status verb_verify(struct client *c, char **names);
+enum exit_status verb_reload(struct client *c, char **none);
 /* list.c */
 enum exit_status verb_list(struct client *c, char **patterns);
 enum exit_status verb_status(struct client *c, char **names);

@@ -258,6 +258,39 @@ hvmctl start z
 check "a monitor that does not answer in time exits with 7" prints_error 7 '^hvmctl: z: ' reset z
 check "stop takes a timeout" gives 0 "" "" stop z --timeout=200ms
 
+check "enable says nothing" gives 0 "" "" enable x y
+check "status says that a VM is enabled" prints 3 '^  Definition: .*/state/definitions/x.xml; enabled$' status x
+check "disable says nothing" gives 0 "" "" disable x
+check "status says that a VM is disabled" prints 3 '^  Definition: .*/state/definitions/x.xml; disabled$' status x
+check "enable of a VM that is not there exits with 4" gives 4 "" 'hvmctl: gone: there is no VM "gone"' enable gone
+
+check "verify says nothing when all is well" gives 0 "" "" verify
+check "verify prints an empty array when all is well" gives 0 "[]" "" verify x --json=short
+check "verify of a VM that is not there exits with 4" gives 4 "" 'hvmctl: there is no VM "gone"' verify gone
+image=$(sha256sum "$work/images/hrt.elf" | cut -d ' ' -f 1)
+printf 'any BYTES' >"$work/state/images/$image"
+check "verify names what is damaged and exits with 1" prints 1 \
+	"^x: hrt: image $image: it is damaged, its SHA-256 is [0-9a-f]*; define the VM again with the right file\$" verify x
+check "verify prints faults as JSON" prints 1 '^\[{"name":"x","file":"hrt","message":"image ' verify x --json=short
+hvmctl define "$work/x.xml"
+check "define heals the image" gives 0 "" "" verify
+
+hvmctl start x
+sed 's/count="3"/count="4"/' "$work/x.xml" >"$work/elsewhere/changed.xml"
+cp -r "$work/images" "$work/elsewhere"
+check "a VM that runs can be defined anew" gives 0 "" "" define "$work/elsewhere/changed.xml"
+check "status says that the definition has changed" prints 0 \
+	'^  Definition: .*/x.xml; disabled; changed, holds from the next start on$' status x
+check "cat prints what is stored" prints 0 '<cores count="4"/>' cat x
+check "cat --running prints what runs" prints 0 '<cores count="3"/>' cat x --running
+hvmctl stop x
+
+check "reload says nothing when all is well" gives 0 "" "" reload
+echo "<vm>" >"$work/state/definitions/x.xml"
+check "reload names what is faulty and exits with 6" prints 6 '^definitions/x.xml: line 2: ' reload
+check "reload prints faults as JSON" prints 6 '^\[{"file":"definitions/x.xml","message":"line 2: ' reload --json=short
+check "what was faulty is kept as it was" prints 0 '<cores count="4"/>' cat x
+
 check "undefine says nothing" gives 0 "" "" undefine x y z
 check "undefine leaves nothing" gives 0 "0 VMs listed." "" list
 finish

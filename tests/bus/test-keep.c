@@ -157,13 +157,14 @@ Test(keep, verify_of_a_vm_that_is_not_there_is_refused)
 /* Large images */
 
 static int n_answers;
-static const char *answers[2];
+static char answers[2][128];
 
 static int note_answer(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
+	const sd_bus_error *failure = sd_bus_message_get_error(m);
+
 	(void)error;
-	answers[n_answers++] =
-		sd_bus_message_is_method_error(m, NULL) ? sd_bus_message_get_error(m)->name : userdata;
+	snprintf(answers[n_answers++], sizeof(answers[0]), "%s", failure ? failure->name : (const char *)userdata);
 	return 1;
 }
 
