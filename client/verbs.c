@@ -21,11 +21,6 @@ const char *const verb_group_names[] = {
 };
 static_assert(ARRAY_SIZE(verb_group_names) == N_VERB_GROUPS, "a group of verbs has no name");
 
-/*
- * Tour 100: A person types `hvmctl start nautilus`. Everything that hvmctl can do stands in this
- * table; the words on the command line are held against it, and help is printed from it. What a verb
- * does is one function, and nearly always one D-Bus call.
- */
 const struct verb verb_table[] = {
 	{
 		.name = "list",

@@ -284,11 +284,6 @@ static void say_ready(struct daemon *d)
 	sd_notify(0, "READY=1");
 }
 
-/*
- * Tour 200: The other end of that call. hvmd is one thread that waits here for its bus, its monitors,
- * its timers and signals, and never for anything else: whatever takes time is a job that is answered
- * when it is done.
- */
 static int run(struct daemon *d, struct error *e)
 {
 	say_ready(d);

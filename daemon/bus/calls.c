@@ -19,10 +19,6 @@ static int began(struct job **job, int r, const struct error *e, sd_bus_error *e
 	return 1;
 }
 
-/*
- * Tour 210: A method looks like this one. Read the arguments, let vm/ decide, and answer, now with an
- * error or later when the job is done. Nothing about VMs is decided in this folder.
- */
 int call_start(sd_bus_message *call, struct vm *vm, sd_bus_error *error)
 {
 	_cleanup_(job_freep) struct job *job = NULL;

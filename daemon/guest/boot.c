@@ -162,10 +162,6 @@ int boot_write_state(const struct plan *plan, const char *cmdline, uint64_t cpu_
 	return 0;
 }
 
-/*
- * Tour 540: There is no firmware. Each core begins in 64-bit mode, with these registers, at the
- * kernel's own entry, all of them at the same time; rdx says which core it is.
- */
 void boot_registers_hrt(const struct plan *plan, uint32_t n, struct boot_registers *ret)
 {
 	uint64_t stack = stack_top(plan, n) + plan->gva_offset;

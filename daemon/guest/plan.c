@@ -253,10 +253,6 @@ static void fill_ram(const struct vm_spec *spec, struct plan *plan)
 	}
 }
 
-/*
- * Tour 520: Before one byte is written to guest memory, everything that will stand in it has a place
- * here: image, tables, stacks, holes. Two regions that share a byte are refused by name.
- */
 int plan_hrt(const struct vm_spec *spec, const struct hrt_image *image, bool gigabyte_pages, struct plan *ret,
 	struct error *e)
 {

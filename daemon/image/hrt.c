@@ -281,11 +281,6 @@ static int take_entry(
 	return 0;
 }
 
-/*
- * Tour 510: Bytes that somebody gave us turn into an answer to one question: what does this kernel
- * want? Nothing is loaded here, no number is believed, and whoever calls this may rely on what the
- * header promises. tests/fuzz/ holds it to that.
- */
 int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint64_t window_end,
 	struct hrt_image *ret, struct error *e)
 {

@@ -64,11 +64,6 @@ static bool core_step(struct core *core)
 	return core->listener->exit(core, &exit);
 }
 
-/*
- * Tour 600: The life of one core: wait for an order, run the guest, look at why it stopped, again. A
- * core may park itself but never start itself, so whoever wants to touch its registers has only to
- * wait until it is parked.
- */
 static void *core_main(void *data)
 {
 	struct core *core = data;

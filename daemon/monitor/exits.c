@@ -235,11 +235,6 @@ static void report_shutdown(struct core *core, const struct vcpu_exit *exit, uin
 		report(core, REASON_TRIPLE_FAULT, false, rip, "triple fault at RIP 0x%" PRIx64, rip);
 }
 
-/*
- * Tour 610: All reasons for which a guest stops, in one switch. Most are a byte for the console. The
- * others end in a sentence that names the core and the address, and never in an assertion: a guest can
- * do what it likes, to itself.
- */
 static bool do_exit(struct core *core, const struct vcpu_exit *exit)
 {
 	uint64_t rip = kvm_vcpu_registers(core->vcpu)->rip;

@@ -93,10 +93,6 @@ static void copy_pages(struct hrt_memory *m)
 	}
 }
 
-/*
- * Tour 710: What makes it cheap. The memory as it was at boot still exists, sealed; what the guest has
- * written since is known page by page, and only that is copied again.
- */
 int hrt_memory_put_back(struct hrt_memory *m, struct error *e)
 {
 	int r = 0;

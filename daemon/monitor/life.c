@@ -177,10 +177,6 @@ static int check_resettable(const struct machine *machine, const bool which[N_PA
 	return 0;
 }
 
-/*
- * Tour 700: A reset of the runtime alone: park its cores, put its memory and registers back, let it
- * run. The cores of the regular OS are not in that loop and notice nothing.
- */
 int machine_reset(struct machine *machine, const bool which[N_PARTITION_ROLES], uint64_t *ret_usec, struct error *e)
 {
 	uint64_t since = clock_usec();

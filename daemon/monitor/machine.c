@@ -100,12 +100,6 @@ static int map_part(struct machine *machine, struct partition *p, const struct m
 		machine->ram + start, tracked, e);
 }
 
-/*
- * Tour 530: The heart of the matter. A hybrid VM is two KVM machines over one memory: the regular OS
- * has slots for its own part, the runtime for all, and one page is meant to be shared. So no instruction
- * of the first can reach the rest of the second, neither by an address nor by an interrupt.
- */
-
 /* ROS memory for both, the HRT's for the HRT alone, the comm page for both. */
 static int map_memory(struct machine *machine, struct partition *p, struct error *e)
 {

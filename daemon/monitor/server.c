@@ -119,11 +119,6 @@ static void tell_reset_done(struct server *server, enum link_scope scope, const 
 
 /* --- Requests ------------------------------------------------------------------------------------------- */
 
-/*
- * Tour 500: We are in the new process now. The definition has come over the link, and with it
- * /dev/kvm, the console's log and the images as descriptors. It was right when hvmd sent it; it is
- * checked again, for the two processes do not have to trust each other.
- */
 static int setup(struct server *server, struct link_message *m, struct error *e)
 {
 	_cleanup_(vm_spec_freep) struct vm_spec *spec = NULL;

@@ -74,7 +74,7 @@ static void read_text(const char *text, size_t size, const struct definition_opt
 }
 
 /*
- * Tour 310: Three times the same text is judged: as XML, by our table of elements and the rules across
+ * Tour 222: Three times the same text is judged: as XML, by our table of elements and the rules across
  * them (these make the sentences that people read), and in its canonical form by the published schema,
  * which must agree with us.
  */

@@ -16,7 +16,7 @@ struct position {
 	unsigned line, column; /* 0: not known; both: it is about the whole text */
 };
 
-#define NOWHERE ((struct position){})
+#define NOWHERE ((struct position){0})
 
 struct diagnostic {
 	struct position at; /* of an element or its attribute: the '<' of the start tag */

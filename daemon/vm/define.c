@@ -292,7 +292,7 @@ static int define_init(struct define *d, struct registry *registry, const struct
 }
 
 /*
- * Tour 300: A definition comes in. Text becomes a struct, files become copies named by their SHA-256,
+ * Tour 225: A definition comes in. Text becomes a struct, files become copies named by their SHA-256,
  * and only then is anything put in place of what was there; a fault on the way leaves the old
  * definition as it is.
  */

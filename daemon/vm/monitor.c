@@ -373,7 +373,7 @@ static void on_request_timeout(evutil_socket_t fd, short what, void *userdata)
 }
 
 /*
- * Tour 410: Where a VM becomes a process. It gets no arguments and no files, only its end of a socket;
+ * Tour 240: Where a VM becomes a process. It gets no arguments and no files, only its end of a socket;
  * all else travels over that, so that a monitor can be locked up and still have what it needs.
  */
 

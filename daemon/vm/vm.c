@@ -266,7 +266,7 @@ static void after_failure(struct vm *vm)
 }
 
 /*
- * Tour 800: Every run ends here, whoever wanted it: the monitor has left, been killed, or died. If
+ * Tour 490: Every run ends here, whoever wanted it: the monitor has left, been killed, or died. If
  * nobody had decided on an end, then its death is the news, and the VM has failed with a reason that
  * is kept for whoever asks.
  */
@@ -526,7 +526,7 @@ static int check_startable(const struct vm *vm, struct error *e)
 }
 
 /*
- * Tour 400: A start has three steps, and a callback between them: spawn a monitor, tell it what to
+ * Tour 235: A start has three steps, and a callback between them: spawn a monitor, tell it what to
  * build (LINK_SETUP), tell it to run (LINK_START). hvmd serves everybody else meanwhile. The states on
  * the way are in vm/state.h.
  */

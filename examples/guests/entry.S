@@ -11,10 +11,6 @@
 
 	.text
 	.globl hrt_entry
-/*
- * Tour 550: And this is where they arrive. The first thing that our own kernel does is to keep what it
- * found in the registers, so that it can be compared with what was promised.
- */
 hrt_entry: /* struct captured, from its end */
 	pushfq
 	push %r15

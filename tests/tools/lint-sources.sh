@@ -31,7 +31,13 @@ unclean()
 	grep -nE '\b(TODO|FIXME|XXX)\b' $sources || :
 }
 
+lost()
+{
+	tests/tools/tour . | sed -n 's/^\([0-9]*\)\. .*/two stops of the tour have the number \1/p' | uniq -d
+}
+
 check "every source begins by saying what it is" headless
 check "what others copy is marked MIT and nothing else is" mislabelled
 check "no source has blanks at a line's end or promises something for later" unclean
+check "each stop of the tour has a number of its own" lost
 finish
