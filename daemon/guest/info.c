@@ -33,9 +33,14 @@ unsigned memory_map_hrt(const struct plan *plan, struct memory_map_entry ret[MEM
 	uint64_t upper_end = split ? DEVICE_HOLE_START : plan->stacks;
 	unsigned n = 0;
 
-	map_add(ret, &n, 0, LOWER_END, MULTIBOOT2_MEMORY_RAM);
-	map_add(ret, &n, LOWER_END, UPPER_START, MULTIBOOT2_MEMORY_RESERVED);
-	map_add(ret, &n, UPPER_START, upper_end, MULTIBOOT2_MEMORY_RAM);
+	if (plan->sees_ros) {
+		map_add(ret, &n, 0, LOWER_END, MULTIBOOT2_MEMORY_RAM);
+		map_add(ret, &n, LOWER_END, UPPER_START, MULTIBOOT2_MEMORY_RESERVED);
+		map_add(ret, &n, UPPER_START, upper_end, MULTIBOOT2_MEMORY_RAM);
+	} else {
+		map_add(ret, &n, 0, plan->ros_bytes, MULTIBOOT2_MEMORY_RESERVED);
+		map_add(ret, &n, plan->ros_bytes, upper_end, MULTIBOOT2_MEMORY_RAM);
+	}
 	if (!split)
 		map_add(ret, &n, plan->stacks, plan->end, MULTIBOOT2_MEMORY_RESERVED);
 	map_add(ret, &n, DEVICE_HOLE_START, DEVICE_HOLE_END, MULTIBOOT2_MEMORY_RESERVED);

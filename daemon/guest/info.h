@@ -16,7 +16,8 @@ struct memory_map_entry {
 
 /*
  * The memory map an HRT core is told: RAM up to plan->end with the boot state
- * reserved, and the device hole reserved. Returns the number of entries.
+ * reserved, and the device hole reserved; memory of the ROS that it may not see
+ * is reserved, too. Returns the number of entries.
  */
 unsigned memory_map_hrt(const struct plan *plan, struct memory_map_entry ret[MEMORY_MAP_MAX]);
 

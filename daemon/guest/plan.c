@@ -53,6 +53,7 @@ static void grant(
 	const struct vm_spec *spec, const struct hrt_image *image, bool gigabyte_pages, struct plan *plan)
 {
 	plan->ros_bytes = spec->ros_memory;
+	plan->sees_ros = spec->hrt_ros_memory != SPEC_ACCESS_NONE;
 	plan->end = round_down(ram_end(spec->memory), PAGE_SIZE);
 	plan->n_cores = spec->cores;
 	plan->first_hrt_core = spec->ros_cores;
@@ -176,7 +177,7 @@ static int add_image(struct plan *plan, const struct hrt_image *image, struct er
 
 static void add_fixed(struct plan *plan)
 {
-	add(plan, 0, plan->ros_bytes, PLAN_BOTH, "ros memory");
+	add(plan, 0, plan->ros_bytes, plan->sees_ros ? PLAN_BOTH : PLAN_ROS, "ros memory");
 	add(plan, plan->stacks, plan->info, PLAN_HRT, "stacks");
 	add(plan, plan->info, plan->page_tables, PLAN_HRT, "info block");
 	add(plan, plan->page_tables, plan->tss, PLAN_HRT, "page tables");

@@ -59,6 +59,7 @@ struct plan {
 	size_t n_regions;
 
 	uint64_t ros_bytes; /* R: also the first GPA of the HRT */
+	bool sees_ros;      /* the HRT has [0, R) too, for reading at least */
 	uint64_t end;       /* GPA just above RAM; the boot state's upper bound */
 
 	uint32_t n_cores;   /* N */

@@ -61,9 +61,16 @@ DEFINE_CLEANUP(struct kvm_machine *, kvm_machine_free);
 
 /*
  * Maps [gpa, gpa + size) to host memory, which stays until the machine is freed.
- * All in pages. `tracked` needs kvm_machine_track().
+ * All in pages.
  */
-int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, void *host, bool tracked, struct error *e);
+enum kvm_mapping {
+	KVM_MAPPING_PLAIN,
+	KVM_MAPPING_TRACKED,  /* needs kvm_machine_track() */
+	KVM_MAPPING_READONLY, /* a write is an exit by MMIO (KVM_MEM_READONLY, 4.35) */
+};
+
+int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, void *host, enum kvm_mapping mapping,
+	struct error *e);
 
 /* After the memory, before the vCPUs: LAPICs in the kernel, everything else ours (KVM_CAP_SPLIT_IRQCHIP, 7.5). */
 int kvm_machine_add_irqchip(struct kvm_machine *machine, struct error *e);

@@ -69,18 +69,24 @@ int kvm_machine_track(struct kvm_machine *machine, struct error *e)
 	return r;
 }
 
-int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, void *host, bool tracked, struct error *e)
+int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, void *host, enum kvm_mapping mapping,
+	struct error *e)
 {
+	static const uint32_t flags[] = {
+		[KVM_MAPPING_PLAIN] = 0,
+		[KVM_MAPPING_TRACKED] = KVM_MEM_LOG_DIRTY_PAGES,
+		[KVM_MAPPING_READONLY] = KVM_MEM_READONLY,
+	};
 	struct kvm_userspace_memory_region region = {
 		.slot = machine->n_slots,
-		.flags = tracked ? KVM_MEM_LOG_DIRTY_PAGES : 0,
+		.flags = flags[mapping],
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host,
 	};
 	int r;
 
-	assert(machine->n_slots < SLOTS_MAX && (!tracked || machine->tracks));
+	assert(machine->n_slots < SLOTS_MAX && (mapping != KVM_MAPPING_TRACKED || machine->tracks));
 	r = kvm_ioctl(machine->fd, KVM_SET_USER_MEMORY_REGION, (unsigned long)&region);
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_USER_MEMORY_REGION of %llu bytes at GPA 0x%llx",

@@ -1,6 +1,8 @@
 /* core.c - see core.h */
 #include "monitor/core.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -80,6 +82,40 @@ static void *core_main(void *data)
 	return NULL;
 }
 
+static int pin(struct core *core, pthread_attr_t *attributes, struct error *e)
+{
+	size_t size = CPU_ALLOC_SIZE(core->cpu + 1);
+	cpu_set_t *set = CPU_ALLOC(core->cpu + 1);
+	int r;
+
+	if (!set)
+		return error_set_errno(e, -ENOMEM, "pinning core %u", core->id);
+	CPU_ZERO_S(size, set);
+	CPU_SET_S(core->cpu, size, set);
+	r = pthread_attr_setaffinity_np(attributes, size, set);
+	CPU_FREE(set);
+	return r > 0 ? error_set_errno(e, -r, "pinning core %u to CPU %u of the host", core->id, core->cpu) : 0;
+}
+
+static int start_thread(struct core *core, struct error *e)
+{
+	pthread_attr_t attributes;
+	int r;
+
+	pthread_attr_init(&attributes);
+	r = core->pinned ? pin(core, &attributes, e) : 0;
+	if (r == 0) {
+		r = -pthread_create(&core->thread, &attributes, core_main, core);
+		if (r == -EINVAL && core->pinned)
+			error_set(e, r, "core %u: the host has no CPU %u that this process may run on; choose another "
+				"target_cpu, or none", core->id, core->cpu);
+		else if (r < 0)
+			error_set_errno(e, r, "starting the thread of core %u", core->id);
+	}
+	pthread_attr_destroy(&attributes);
+	return r;
+}
+
 int core_start(struct core *core, struct error *e)
 {
 	pthread_condattr_t attributes;
@@ -92,9 +128,9 @@ int core_start(struct core *core, struct error *e)
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&core->changed, &attributes);
 	pthread_condattr_destroy(&attributes);
-	r = pthread_create(&core->thread, NULL, core_main, core);
-	if (r > 0)
-		return error_set_errno(e, -r, "starting the thread of core %u", core->id);
+	r = start_thread(core, e);
+	if (r < 0)
+		return r;
 	core->has_thread = true;
 	snprintf(name, sizeof(name), "core %u", core->id);
 	pthread_setname_np(core->thread, name);

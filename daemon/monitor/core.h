@@ -50,6 +50,8 @@ static inline uint64_t counter_get(const uint64_t *counter)
 
 struct core {
 	uint32_t id;           /* APIC id, within the whole VM */
+	bool pinned;           /* the thread stays on the host's CPU `cpu` */
+	uint32_t cpu;
 	struct kvm_vcpu *vcpu; /* owned */
 	struct debug_port port;
 	struct core_counters counters;
@@ -77,7 +79,7 @@ struct core_listener {
 /* The signal that gets a core's thread out of the guest; installs its empty handler. Once a process. */
 void core_setup_signal(void);
 
-/* Starts the thread, parked. The rest of *core is set. */
+/* Starts the thread, parked. The rest of *core is set. -EINVAL where it cannot run on the CPU it is pinned to. */
 int core_start(struct core *core, struct error *e);
 
 /* Gives an order; does not wait for it. */

@@ -86,9 +86,9 @@ static int make_memory(struct machine *machine, struct error *e)
 
 /* Maps the part of a window of RAM that lies within [from, to), counted in bytes of RAM. */
 static int map_part(struct machine *machine, struct partition *p, const struct memory_window *w, uint64_t from,
-	uint64_t to, bool tracked, struct error *e)
+	uint64_t to, enum kvm_mapping mapping, struct error *e)
 {
-	uint64_t start = (uint64_t)(w->host - machine->ram), end = start + w->size;
+	uint64_t window = (uint64_t)(w->host - machine->ram), start = window, end = window + w->size;
 
 	if (start < from)
 		start = from;
@@ -96,27 +96,40 @@ static int map_part(struct machine *machine, struct partition *p, const struct m
 		end = to;
 	if (start >= end)
 		return 0;
-	return kvm_machine_map(p->kvm, w->gpa + (start - (uint64_t)(w->host - machine->ram)), end - start,
-		machine->ram + start, tracked, e);
+	return kvm_machine_map(p->kvm, w->gpa + (start - window), end - start, machine->ram + start, mapping, e);
 }
 
-/* ROS memory for both, the HRT's for the HRT alone, the comm page for both. */
+static int map_ros_memory(struct machine *machine, struct partition *p, const struct memory_window *w, struct error *e)
+{
+	enum spec_access access = p->role == PARTITION_HRT ? machine->spec->hrt_ros_memory : SPEC_ACCESS_RW;
+
+	if (access == SPEC_ACCESS_NONE)
+		return 0;
+	return map_part(machine, p, w, 0, machine->spec->ros_memory,
+		access == SPEC_ACCESS_RO ? KVM_MAPPING_READONLY : KVM_MAPPING_PLAIN, e);
+}
+
+static int map_hrt_memory(struct machine *machine, struct partition *p, const struct memory_window *w, struct error *e)
+{
+	return map_part(machine, p, w, machine->spec->ros_memory, machine->ram_bytes,
+		kvm_host_has_dirty_ring(machine->host) ? KVM_MAPPING_TRACKED : KVM_MAPPING_PLAIN, e);
+}
+
+/* ROS memory for both, as far as the HRT may see it; the HRT's for the HRT alone; the comm page for both. */
 static int map_memory(struct machine *machine, struct partition *p, struct error *e)
 {
-	uint64_t ros = machine->spec->ros_memory;
-	bool hrt = p->role == PARTITION_HRT;
 	int r = 0;
 
 	for (size_t i = 0; i < machine->memory.n_windows && r == 0; i++) {
 		const struct memory_window *w = &machine->memory.windows[i];
 
 		if (w->host == machine->comm_page) {
-			r = kvm_machine_map(p->kvm, w->gpa, w->size, w->host, false, e);
+			r = kvm_machine_map(p->kvm, w->gpa, w->size, w->host, KVM_MAPPING_PLAIN, e);
 			continue;
 		}
-		r = map_part(machine, p, w, 0, ros, false, e);
-		if (r == 0 && hrt)
-			r = map_part(machine, p, w, ros, machine->ram_bytes, kvm_host_has_dirty_ring(machine->host), e);
+		r = map_ros_memory(machine, p, w, e);
+		if (r == 0 && p->role == PARTITION_HRT)
+			r = map_hrt_memory(machine, p, w, e);
 	}
 	return r;
 }
@@ -132,6 +145,8 @@ static int make_core(struct partition *p, struct core *core, uint32_t id, struct
 
 	core->id = id;
 	core->partition = p;
+	core->pinned = p->machine->spec->core[id].pinned;
+	core->cpu = p->machine->spec->core[id].cpu;
 	core->listener = &machine_core_listener;
 	debug_port_init(&core->port, id, &p->machine->port_listener);
 	p->n_cores++; /* from here on machine_free() knows it */

@@ -3,7 +3,7 @@
  *
  *	            ROS machine          HRT machine
  *	cores       [0, k)               [k, N)
- *	memory      [0, R), comm page    [0, M), comm page
+ *	memory      [0, R), comm page    [0, M), comm page; of [0, R) what hrt ros_memory= allows
  *
  * ROS memory is one shared memfd; for the HRT's, see hrt-memory.h.
  *

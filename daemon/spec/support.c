@@ -35,16 +35,6 @@ static bool asks_for_hugepages(const struct vm_spec *spec, char ret[static ASKED
 	return spec->hugepages && asks_for_text("memory", "hugepages", "y", ret);
 }
 
-static bool asks_for_pinning(const struct vm_spec *spec, char ret[static ASKED_MAX])
-{
-	for (unsigned i = 0; i < SPEC_CORES_MAX; i++)
-		if (spec->core[i].pinned) {
-			snprintf(ret, ASKED_MAX, "core target_cpu=\"%" PRIu32 "\" of core %u", spec->core[i].cpu, i);
-			return true;
-		}
-	return false;
-}
-
 static bool asks_for_kernel(const struct vm_spec *spec, char ret[static ASKED_MAX])
 {
 	return spec->ros_boots && asks_for_text("ros", "file_id", spec->files[spec->ros_file].id, ret);
@@ -83,17 +73,11 @@ static bool asks_for_on_crash(const struct vm_spec *spec, char ret[static ASKED_
 	return asks_for_word("hrt", GRAMMAR_HRT_ON_CRASH, spec->hrt_on_crash, 1u << SPEC_ON_CRASH_PAUSE, ret);
 }
 
-static bool asks_for_ros_memory(const struct vm_spec *spec, char ret[static ASKED_MAX])
-{
-	return asks_for_word("hrt", GRAMMAR_HRT_ROS_MEMORY, spec->hrt_ros_memory, 1u << SPEC_ACCESS_RW, ret);
-}
-
 static const struct {
 	asks_fn asks;
 	const char *works; /* instead, today */
 } limits[] = {
 	{asks_for_hugepages, "hugepages=\"n\" works"},
-	{asks_for_pinning, "cores that the host's kernel places work"},
 	{asks_for_kernel, "a ROS without a kernel works, and stays parked"},
 	{asks_for_device, "a VM without devices of its own works"},
 	{asks_for_hrt_modules, "an HRT without modules works"},
@@ -101,7 +85,6 @@ static const struct {
 	{asks_for_hypercall, "hypercall=\"auto\" and hypercall=\"port\" work"},
 	{asks_for_upcall, "upcall=\"auto\" works"},
 	{asks_for_on_crash, "on_crash=\"pause\" works"},
-	{asks_for_ros_memory, "ros_memory=\"rw\" works"},
 };
 
 int spec_check_supported(const struct vm_spec *spec, struct error *e)

@@ -139,6 +139,16 @@ static void dirty(struct core *core)
 		say(core, "FAIL %lu of them were not zero", used);
 }
 
+/* What the definition lets an HRT do with the memory of the ROS. */
+static void try_ros_memory(struct core *core)
+{
+	volatile uint64_t *word = (volatile uint64_t *)(core->info.hrt->gva_offset + BOOT_COUNTER_GPA);
+	uint64_t before = *word;
+
+	*word = 0x1234;
+	say(core, "ros memory was 0x%lx, is 0x%lx", before, *word);
+}
+
 static const struct mode {
 	const char *word;
 	void (*run)(struct core *core);
@@ -154,6 +164,7 @@ static const struct mode {
 	{"vmcall", raw_vmcall, ONE_CORE},
 	{"reset", reset_once, CORE_0},
 	{"dirty", dirty, CORE_0},
+	{"ros", try_ros_memory, CORE_0},
 };
 
 static bool concerns(const struct mode *mode, const struct core *core)

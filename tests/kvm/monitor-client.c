@@ -211,8 +211,10 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 		.n_files = 1,
 		.hrt_cmdline = (char *)machine->cmdline,
 		.hrt_stack = machine->stack ? machine->stack : SPEC_STACK_DEFAULT,
+		.hrt_ros_memory = machine->ros_memory,
 	};
 
+	spec.core[machine->cores - 1] = machine->pin;
 	spec_encode(&spec, b);
 }
 

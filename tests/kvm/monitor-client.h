@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "link/link.h"
 #include "link/state.h"
+#include "spec/spec.h"
 
 struct buffer;
 
@@ -50,6 +51,8 @@ struct test_machine {
 	uint32_t memory_mib, ros_mib;
 	uint32_t cores, ros_cores;
 	uint32_t stack; /* bytes for each HRT core; 0: SPEC_STACK_DEFAULT */
+	enum spec_access ros_memory; /* of the HRT */
+	struct spec_core pin; /* of the last core */
 };
 
 /* NULL, or why there can be no virtual machine here. */

@@ -427,6 +427,70 @@ Test(hrt, finds_its_free_memory_zero_again_after_each_reset)
 	}
 }
 
+/* --- What a definition asks for ------------------------------------------- */
+
+static void expect_ros_memory(enum spec_access access, const char *text)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, "mode=ros");
+
+	machine.ros_memory = access;
+	start(&machine);
+	cr_expect(monitor_wait_text(&client, text, 1, BOOT_TIMEOUT_MS), "no line \"%s\" in:\n%s", text, monitor_log(&client));
+	stop_in_time();
+	monitor_fini(&client);
+}
+
+Test(hrt, has_the_memory_of_the_ros_as_far_as_its_definition_says)
+{
+	expect_ros_memory(SPEC_ACCESS_RW, "ros memory was 0x0, is 0x1234\n");
+	expect_ros_memory(SPEC_ACCESS_RO, "ros memory was 0x0, is 0x0\n");
+	expect_ros_memory(SPEC_ACCESS_NONE, "ros memory was 0xffffffffffffffff, is 0xffffffffffffffff\n");
+}
+
+/* The CPUs that the thread of this name may run on, as the kernel lists them; NULL when there is none such. */
+static char *allowed_cpus(pid_t pid, const char *name)
+{
+	char command[256], *line = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	snprintf(command, sizeof(command),
+		"grep -lx '%s' /proc/%d/task/*/comm | sed 's,comm$,status,' | xargs sed -n 's/^Cpus_allowed_list:\t//p'", name,
+		(int)pid);
+	f = popen(command, "r");
+	cr_assert(f);
+	if (getline(&line, &size, f) < 0)
+		cr_assert_fail("there is no thread \"%s\"", name);
+	pclose(f);
+	return line;
+}
+
+Test(hrt, runs_a_core_where_its_definition_pins_it)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, "mode=park");
+
+	machine.pin = (struct spec_core){.pinned = true, .cpu = 0};
+	start(&machine);
+	cr_expect_str_eq(allowed_cpus(client.pid, "core 2"), "0\n");
+	cr_expect_str_neq(allowed_cpus(client.pid, "core 1"), "0\n", "only that core is pinned");
+	stop_in_time();
+}
+
+Test(hrt, is_refused_when_pinned_to_a_cpu_that_is_not_there)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, "mode=park");
+	const char *unusable = monitor_unusable();
+	struct error e = {};
+
+	if (unusable)
+		cr_skip_test("%s", unusable);
+	machine.pin = (struct spec_core){.pinned = true, .cpu = 5000};
+	cr_assert_eq(monitor_spawn(&client, &e), 0, "%s", e.text);
+	cr_expect_eq(monitor_setup(&client, &machine, &e), -EINVAL);
+	cr_expect_str_eq(e.text, "the hrt partition: core 1: the host has no CPU 5000 that this process may run on; "
+		"choose another target_cpu, or none");
+}
+
 Test(hrt, counts_and_telemetry_shows_it)
 {
 	struct test_machine machine = machine_with("reference.elf", 2, "mode=count");

@@ -18,6 +18,7 @@ struct wish {
 	uint64_t flags, map, gva_offset, comm_page;
 	uint64_t image, image_size; /* GPA and memory of the one segment */
 	bool no_gigabyte_pages;
+	enum spec_access ros_access; /* of the HRT */
 };
 
 /* 256 MiB, 8 of them the ROS's; 2 ROS cores and 2 of the HRT; 8 GiB mapped at the high offset by 2 MiB pages. */
@@ -38,6 +39,7 @@ static inline int wish_plan(const struct wish *wish, struct plan *ret, struct er
 		.ros_cores = wish->ros_cores,
 		.ros_memory = wish->ros_memory,
 		.hrt_stack = (uint32_t)wish->stack,
+		.hrt_ros_memory = wish->ros_access,
 	};
 	struct hrt_image image = {
 		.segments = {{.gpa = wish->image, .memory_size = wish->image_size}},

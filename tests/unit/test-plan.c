@@ -10,6 +10,8 @@
 #include <errno.h>
 
 #include "base/macro.h"
+#include "abi/multiboot2.h"
+#include "guest/info.h"
 #include "plans.h"
 
 static struct wish wish;
@@ -358,4 +360,19 @@ Test(plan, works_where_the_ros_has_everything_below_the_devices)
 	cr_refuses(-EADDRINUSE,
 		"ros memory [0x0, 0xfec00000) and image 0 [0x1000, 0x4000) want the same memory; "
 		"free for the image is [0x100000000, 0x1413ef000): link it there, or change the VM's memory");
+}
+
+Test(plan, memory_of_the_ros_that_the_hrt_may_not_see_is_reserved_for_it)
+{
+	struct memory_map_entry map[MEMORY_MAP_MAX];
+
+	wish.ros_access = SPEC_ACCESS_NONE;
+	cr_assert_eq(wish_plan(&wish, &plan, &e), 0, "%s", e.text);
+	cr_expect_eq(plan_find(&plan, 0)->access, PLAN_ROS);
+	cr_assert_geq(memory_map_hrt(&plan, map), 3);
+	cr_expect(map[0].gpa == 0 && map[0].size == 8 * MiB && map[0].type == MULTIBOOT2_MEMORY_RESERVED);
+	cr_expect(map[1].gpa == 8 * MiB && map[1].size == plan.stacks - 8 * MiB && map[1].type == MULTIBOOT2_MEMORY_RAM);
+	wish.ros_access = SPEC_ACCESS_RO;
+	cr_assert_eq(wish_plan(&wish, &plan, &e), 0, "%s", e.text);
+	cr_expect_eq(plan_find(&plan, 0)->access, PLAN_BOTH);
 }

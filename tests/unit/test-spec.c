@@ -257,8 +257,6 @@ Test(spec, what_is_not_built_is_refused_at_start_with_what_works_instead)
 	spec->hugepages = true;
 	cr_not_built("memory hugepages=\"y\" is not built yet; hugepages=\"n\" works");
 	spec->hugepages = false;
-	cr_not_built("core target_cpu=\"7\" of core 3 is not built yet; cores that the host's kernel places work");
-	spec->core[3] = (struct spec_core){};
 	cr_not_built("ros file_id=\"other\" is not built yet; a ROS without a kernel works, and stays parked");
 	spec->ros_boots = false;
 	cr_not_built("device class=\"SERIAL\" is not built yet; a VM without devices of its own works");
@@ -279,8 +277,6 @@ Test(spec, what_is_not_built_is_refused_at_start_with_what_works_instead)
 	spec->hrt_upcall = SPEC_UPCALL_AUTO;
 	cr_not_built("hrt on_crash=\"reset\" is not built yet; on_crash=\"pause\" works");
 	spec->hrt_on_crash = SPEC_ON_CRASH_PAUSE;
-	cr_not_built("hrt ros_memory=\"none\" is not built yet; ros_memory=\"rw\" works");
-	spec->hrt_ros_memory = SPEC_ACCESS_RW;
 	cr_assert(eq(int, spec_check_supported(spec, &e), 0));
 }
 
