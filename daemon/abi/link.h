@@ -65,8 +65,10 @@ enum link_type {
 	 * none at all where images are not to be looked at. Reply body:
 	 * u32 number of files looked at; for each string what it is, string the boot
 	 * protocol that would be used (empty: none), string why none (empty: there
-	 * is one, or the definition does not boot the file). Then string why there is no plan
-	 * (empty: there is one) and, where there is one, the plan as in LINK_PLAN.
+	 * is one, or the definition does not boot the file). Then i32 0, or the
+	 * negative errno with which a start would fail for want of a plan; string that
+	 * failure's sentence (empty: there is a plan) and, where there is one, the plan
+	 * as in LINK_PLAN.
 	 * The monitor parses in a cage and ends after its reply.
 	 */
 	LINK_INSPECT = 8,

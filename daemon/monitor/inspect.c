@@ -25,7 +25,8 @@ struct findings {
 	const struct vm_spec *spec; /* borrowed */
 	bool bootable;
 	struct hrt_image image;
-	struct error why; /* not */
+	int error;        /* why not: a negative errno */
+	struct error why; /* and its sentence */
 };
 
 static void describe(const char *data, size_t size, struct buffer *reply)
@@ -41,11 +42,11 @@ static void describe(const char *data, size_t size, struct buffer *reply)
 static void judge_hrt(struct findings *f, const char *data, size_t size, struct buffer *reply)
 {
 	const struct vm_spec *spec = f->spec;
-	int r = hrt_image_parse(data, size, spec->ros_memory, ram_end(spec->memory), &f->image, &f->why);
 
-	f->bootable = r == 0;
+	f->error = hrt_image_parse(data, size, spec->ros_memory, ram_end(spec->memory), &f->image, &f->why);
+	f->bootable = f->error == 0;
 	link_append_string(reply, f->bootable ? "mb64" : "");
-	link_append_string(reply, f->bootable ? "" : error_text(&f->why, r));
+	link_append_string(reply, f->bootable ? "" : error_text(&f->why, f->error));
 }
 
 static void inspect_file(struct findings *f, size_t index, int fd, struct buffer *reply)
@@ -60,8 +61,10 @@ static void inspect_file(struct findings *f, size_t index, int fd, struct buffer
 		link_append_string(reply, "unreadable");
 		link_append_string(reply, "");
 		link_append_string(reply, error_text(&e, r));
-		if (f->spec->hybrid && index == f->spec->hrt_file)
+		if (f->spec->hybrid && index == f->spec->hrt_file) {
+			f->error = r;
 			f->why = e;
+		}
 		return;
 	}
 	describe(data, size, reply);
@@ -84,18 +87,31 @@ void inspect_append_plan(const struct plan *plan, struct buffer *b)
 	}
 }
 
+/* What start would say, too: see machine_new(). */
+static int no_plan(struct findings *f)
+{
+	const struct vm_spec *spec = f->spec;
+
+	if (!spec->hybrid)
+		return error_set(&f->why, -EOPNOTSUPP,
+			"VM %s has no <hvm enable=\"y\">: this version boots no ROS kernel, and there is no HRT to plan for",
+			spec->name);
+	if (!f->error)
+		return error_set(&f->why, -ENOEXEC, "the image \"%s\" of the HRT was not looked at",
+			spec->files[spec->hrt_file].id);
+	return error_prefix(&f->why, f->error, "HRT image \"%s\"", spec->files[spec->hrt_file].id);
+}
+
 /* With 1 GiB pages, as every processor of the last ten years has them; a host without gets smaller tables. */
 static void append_plan(struct findings *f, struct buffer *reply)
 {
 	struct plan plan;
-	int r = -ENOEXEC;
+	int r;
 
-	if (!f->spec->hybrid)
-		error_set(&f->why, r, "the definition has no <hvm enable=\"y\">: there is no HRT to plan for");
-	else if (!f->bootable && !f->why.text[0])
-		error_set(&f->why, r, "the HRT's image was not looked at");
 	if (f->bootable)
-		r = plan_hrt(f->spec, &f->image, true, &plan, &f->why);
+		f->error = plan_hrt(f->spec, &f->image, true, &plan, &f->why);
+	r = f->bootable && !f->error ? 0 : no_plan(f);
+	buffer_append_uint(reply, (uint32_t)r, 4);
 	link_append_string(reply, r < 0 ? error_text(&f->why, r) : "");
 	if (r == 0)
 		inspect_append_plan(&plan, reply);

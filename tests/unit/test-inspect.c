@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "image/describe.h"
+#include "link/inspection.h"
 #include "monitor-client.h"
 #include "monitor/cage.h"
 
@@ -48,88 +49,88 @@ static int file_of(const void *data, size_t size)
 	return fd;
 }
 
-static struct cursor *ask(const struct test_machine *m, int fd)
+/* What the monitor answers; its body has been read to the last byte. */
+static struct inspection *ask(const struct test_machine *m, int fd)
 {
+	static struct inspection inspection;
 	struct error e = {};
 	int r = monitor_spawn(&client, &e);
 
 	cr_assert_eq(r, 0, "%s", error_text(&e, r));
 	r = monitor_inspect(&client, m, fd, &e);
 	cr_assert_eq(r, 0, "%s", error_text(&e, r));
-	return &client.reply.payload;
+	cr_assert_eq(inspection_read(&client.reply.payload, fd >= 0, &inspection), 0);
+	return &inspection;
 }
 
-static void expect_string(struct cursor *c, const char *text)
+static void expect_text(const char *text, const char *part)
 {
-	_cleanup_free_ char *found = link_read_string(c);
-
-	cr_assert_not_null(found);
-	cr_expect_str_eq(found, text);
+	cr_expect(strstr(text, part), "\"%s\" lacks \"%s\"", text, part);
 }
 
 Test(inspect, tells_what_an_hrt_image_is_and_plans_with_it)
 {
-	struct cursor *c = ask(&machine, reference());
-	uint64_t end = 0;
-	uint32_t n;
+	struct inspection *i = ask(&machine, reference());
 
-	cr_expect_eq(cursor_u32(c), 1);
-	expect_string(c, "ELF64, little-endian, for x86-64, executable; Multiboot2 header at 0x1000, with HRT tag "
+	cr_expect_str_eq(i->images[0].what,
+		"ELF64, little-endian, for x86-64, executable; Multiboot2 header at 0x1000, with HRT tag "
 		"(hrt_flags 0x200, gva_offset 0xffff800000000000)");
-	expect_string(c, "mb64");
-	expect_string(c, "");
-	expect_string(c, "");
-	n = cursor_u32(c);
-	cr_expect_geq(n, 10);
-	for (uint32_t i = 0; i < n; i++) {
-		_cleanup_free_ char *name = link_read_string(c), *access = NULL;
-		uint64_t gpa = cursor_u64(c), size = cursor_u64(c);
-
-		access = link_read_string(c);
-		cr_assert(name && access);
-		cr_expect_geq(gpa, end, "%s", name);
-		end = gpa + size;
-		if (i == 0)
-			cr_expect(strcmp(name, "ros memory") == 0 && size == 4 << 20 && strcmp(access, "both") == 0);
-	}
-	cr_expect(cursor_ok(c) && c->left == 0);
+	cr_expect_str_eq(i->images[0].protocol, "mb64");
+	cr_expect_str_eq(i->images[0].why_not, "");
+	cr_expect_eq(i->error, 0);
+	cr_assert_geq(i->plan.n, 10);
+	cr_expect_str_eq(i->plan.regions[0].name, "ros memory");
+	cr_expect_str_eq(i->plan.regions[0].access, "both");
+	cr_expect(i->plan.regions[0].gpa == 0 && i->plan.regions[0].size == 4 << 20);
 	cr_expect_eq(monitor_wait_end(&client, 5000), 0, "it ends after its reply");
+	inspection_fini(i);
 }
 
 Test(inspect, says_why_an_image_is_not_booted)
 {
-	struct cursor *c = ask(&machine, file_of("#!/bin/sh\n", 10));
+	struct inspection *i = ask(&machine, file_of("#!/bin/sh\n", 10));
 
-	cr_expect_eq(cursor_u32(c), 1);
-	free(link_read_string(c));
-	expect_string(c, "");
-	cr_expect_gt(strlen(link_read_string(c)), 20);
-	cr_expect_gt(strlen(link_read_string(c)), 20);
-	cr_expect(cursor_ok(c) && c->left == 0);
+	cr_expect_str_eq(i->images[0].protocol, "");
+	expect_text(i->images[0].why_not, "the file has 10 bytes; an ELF64 header alone has 64");
+	cr_expect_eq(i->error, -ENOEXEC);
+	expect_text(i->why.text, "HRT image \"image\": ");
+	expect_text(i->why.text, i->images[0].why_not);
+	inspection_fini(i);
 }
 
 Test(inspect, says_why_there_is_no_plan_when_the_image_does_not_fit)
 {
 	struct test_machine small = machine;
-	struct cursor *c;
+	struct inspection *i;
 
 	small.memory_mib = 8;
-	c = ask(&small, reference());
-	cr_expect_eq(cursor_u32(c), 1);
-	free(link_read_string(c));
-	expect_string(c, "mb64");
-	expect_string(c, "");
-	cr_expect_gt(strlen(link_read_string(c)), 20);
-	cr_expect(cursor_ok(c) && c->left == 0);
+	i = ask(&small, reference());
+	cr_expect_str_eq(i->images[0].protocol, "mb64");
+	cr_expect_str_eq(i->images[0].why_not, "");
+	cr_expect_eq(i->error, -ENOEXEC);
+	expect_text(i->why.text, "does not lie in RAM, which ends at 0x800000: give the VM more memory");
+	inspection_fini(i);
+}
+
+Test(inspect, says_which_two_want_the_same_memory)
+{
+	struct test_machine greedy = machine;
+	struct inspection *i;
+
+	greedy.ros_mib = 32; /* the image is linked for 8 MiB */
+	i = ask(&greedy, reference());
+	cr_expect_eq(i->error, -EADDRINUSE);
+	expect_text(i->why.text, "HRT image \"image\": ros memory [0x0, 0x2000000) and image 0 [0x800000, ");
+	inspection_fini(i);
 }
 
 Test(inspect, does_without_images)
 {
-	struct cursor *c = ask(&machine, -1);
+	struct inspection *i = ask(&machine, -1);
 
-	cr_expect_eq(cursor_u32(c), 0);
-	expect_string(c, "the HRT's image was not looked at");
-	cr_expect(cursor_ok(c) && c->left == 0);
+	cr_expect_eq(i->error, -ENOEXEC);
+	cr_expect_str_eq(i->why.text, "the image \"image\" of the HRT was not looked at");
+	inspection_fini(i);
 }
 
 static void expect_description(const void *data, size_t size, const char *text)
