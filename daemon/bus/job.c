@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "bus/objects.h"
+#include "link/inspection.h"
 
 struct job {
 	sd_bus_message *call; /* owned */
@@ -99,4 +100,37 @@ void job_done_verify(void *userdata, int error, const struct error *e, const str
 	_cleanup_(job_freep) struct job *job = userdata;
 
 	log_answer(error < 0 ? answer_error(job->call, error, e) : answer_faults(job->call, faults, n));
+}
+
+static int append_map(sd_bus_message *reply, const struct memory_map *map)
+{
+	int r = sd_bus_message_open_container(reply, 'a', "(stts)");
+
+	for (size_t i = 0; r >= 0 && i < map->n; i++) {
+		const struct memory_region *region = &map->regions[i];
+
+		r = sd_bus_message_append(
+			reply, "(stts)", region->name, region->gpa, region->size, region->access);
+	}
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int answer_map(sd_bus_message *call, const struct memory_map *map)
+{
+	sd_bus_message *reply = NULL;
+	int r = sd_bus_message_new_method_return(call, &reply);
+
+	if (r >= 0)
+		r = append_map(reply, map);
+	if (r >= 0)
+		r = sd_bus_send(NULL, reply, NULL);
+	sd_bus_message_unref(reply);
+	return r;
+}
+
+void job_done_plan(void *userdata, int error, const struct error *e, const struct memory_map *map)
+{
+	_cleanup_(job_freep) struct job *job = userdata;
+
+	log_answer(error < 0 ? answer_error(job->call, error, e) : answer_map(job->call, map));
 }

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "vm/registry.h"
 
+struct memory_map;
 struct telemetry;
 
 struct bus {
@@ -79,6 +80,7 @@ void job_done_console(void *job, int error, const struct error *e, int fd); /* v
 void job_done_define(void *job, int error, const struct error *e, struct vm *vm); /* registry_defined_fn */
 void job_done_verify(void *job, int error, const struct error *e, const struct image_fault *faults,
 	size_t n); /* registry_verified_fn */
+void job_done_plan(void *job, int error, const struct error *e, const struct memory_map *map); /* vm_plan_fn */
 
 /* calls.c: what the Manager and the objects themselves offer alike. Each reads its arguments from `call`. */
 int call_start(sd_bus_message *call, struct vm *vm, sd_bus_error *error);     /* t */

@@ -6,9 +6,11 @@
 #include "abi/names.h"
 #include "bus/objects.h"
 #include "spec/definition.h"
+#include "vm/plan.h"
 #include "vm/store.h"
 
 #define DEFINITION_IN_FORCE 1u
+#define PLAN_IN_FORCE       1u
 #define CONSOLE_FORCE       1u /* nobody is ever in the way in this version: consoles are shared */
 #define CONSOLE_READ_ONLY   2u /* they all are */
 
@@ -53,6 +55,31 @@ static int method_get_definition(sd_bus_message *m, void *userdata, sd_bus_error
 		return r;
 	text = definition_format(flags & DEFINITION_IN_FORCE ? vm_spec_in_force(vm) : vm->stored);
 	return text ? sd_bus_reply_method_return(m, "s", text) : bus_fail(error, -ENOMEM, NULL);
+}
+
+static int method_get_memory_plan(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	_cleanup_(job_freep) struct job *job = NULL;
+	struct error e = {};
+	uint64_t flags;
+	int r;
+
+	r = sd_bus_message_read(m, "t", &flags);
+	if (r >= 0)
+		r = bus_check_flags(flags, PLAN_IN_FORCE, error);
+	if (r < 0)
+		return r;
+	job = job_new(m);
+	if (!job)
+		return bus_fail(error, -ENOMEM, NULL);
+	if (flags & PLAN_IN_FORCE)
+		r = vm_plan_running(userdata, job_done_plan, job, &e);
+	else
+		r = vm_plan_next(userdata, job_done_plan, job, &e);
+	if (r < 0)
+		return bus_fail(error, r, &e);
+	take_ptr(job);
+	return 1;
 }
 
 static int method_telemetry(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -294,6 +321,8 @@ const sd_bus_vtable vm_vtable[] = {
 	SD_BUS_METHOD_WITH_NAMES("Undefine", "t", SD_BUS_PARAM(flags), NULL, , method_undefine, 0),
 	SD_BUS_METHOD_WITH_NAMES("GetDefinition", "t", SD_BUS_PARAM(flags), "s", SD_BUS_PARAM(definition),
 		method_get_definition, READ),
+	SD_BUS_METHOD_WITH_NAMES("GetMemoryPlan", "t", SD_BUS_PARAM(flags), "a(stts)", SD_BUS_PARAM(plan),
+		method_get_memory_plan, READ),
 	SD_BUS_METHOD_WITH_NAMES("GetTelemetry", "ast", SD_BUS_PARAM(groups) SD_BUS_PARAM(flags), "a{sv}",
 		SD_BUS_PARAM(telemetry), method_telemetry, READ),
 	SD_BUS_METHOD_WITH_NAMES("OpenConsole", "st", SD_BUS_PARAM(console) SD_BUS_PARAM(flags), "hs",

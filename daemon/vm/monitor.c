@@ -30,6 +30,7 @@
 
 #define SEC_USEC       1000000ull
 #define SETUP_USEC     (30 * SEC_USEC)
+#define INSPECT_USEC   (10 * SEC_USEC)
 #define REQUEST_USEC   (5 * SEC_USEC)
 #define DYING_USEC     (SEC_USEC / 10)
 #define OPEN_REQUESTS_MAX 64u
@@ -93,7 +94,9 @@ static const char *request_name(enum link_type type)
 
 static uint64_t request_usec(enum link_type type)
 {
-	return type == LINK_SETUP ? SETUP_USEC : REQUEST_USEC;
+	if (type == LINK_SETUP)
+		return SETUP_USEC;
+	return type == LINK_INSPECT ? INSPECT_USEC : REQUEST_USEC;
 }
 
 static void arm(struct event *timer, uint64_t usec)

@@ -10,6 +10,7 @@
 #include "base/macro.h"
 #include "vm/images.h"
 #include "vm/internal.h"
+#include "vm/plan.h"
 #include "vm/store.h"
 #include "vm/work.h"
 
@@ -299,6 +300,7 @@ struct registry *registry_free(struct registry *registry)
 	registry->context.listener = NULL;
 	workers_free(registry->workers);
 	autostart_stop(registry->autostart);
+	plan_cancel_all(&registry->context);
 	for (size_t i = 0; i < registry->n_vms; i++)
 		vm_free(registry->vms[i]);
 	autostart_free(registry->autostart);

@@ -412,6 +412,23 @@ static bool setup_answered(void *userdata, int error, const struct error *e, str
 	return true;
 }
 
+int vm_open_images(const struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct error *e)
+{
+	const struct vm_spec *spec = vm->stored;
+
+	for (size_t n = 0; n < spec->n_files; n++) {
+		int r = image_open(vm->context->store->images, spec->files[n].sha256, &ret_fds[n], e);
+
+		if (r == 0)
+			continue;
+		error_prefix(e, r, "file \"%s\"", spec->files[n].id);
+		while (n > 0)
+			close_fd(ret_fds[--n]);
+		return r;
+	}
+	return 0;
+}
+
 /* The descriptors of LINK_SETUP, in its order. */
 struct setup {
 	int fds[2 + SPEC_FILES_MAX];
@@ -427,7 +444,6 @@ static void setup_fini(struct setup *setup)
 static int setup_collect(struct vm *vm, struct setup *setup, struct error *e)
 {
 	struct vm_context *context = vm->context;
-	const struct vm_spec *spec = vm->stored;
 	int r;
 
 	r = host_kvm_open(context->kvm_path, &setup->fds[0], e);
@@ -435,12 +451,10 @@ static int setup_collect(struct vm *vm, struct setup *setup, struct error *e)
 		return r;
 	setup->fds[1] = -1; /* the console's place: its log is begun when nothing else can fail */
 	setup->n = 2;
-	for (size_t i = 0; i < spec->n_files; i++) {
-		r = image_open(context->store->images, spec->files[i].sha256, &setup->fds[setup->n], e);
-		if (r < 0)
-			return error_prefix(e, r, "file \"%s\"", spec->files[i].id);
-		setup->n++;
-	}
+	r = vm_open_images(vm, setup->fds + setup->n, e);
+	if (r < 0)
+		return r;
+	setup->n += vm->stored->n_files;
 	return store_console_begin(context->store, vm_name(vm), CONSOLE, &setup->fds[1], e);
 }
 
@@ -576,7 +590,7 @@ int vm_stop(struct vm *vm, uint64_t timeout_usec, enum vm_reason reason, vm_done
 }
 
 /* Resets, telemetry and consoles are for machines that are built and not about to go. */
-static int check_running(const struct vm *vm, struct error *e)
+int vm_check_running(const struct vm *vm, struct error *e)
 {
 	const char *state = vm_state_to_string(vm->life.state);
 
@@ -626,7 +640,7 @@ int vm_reset(struct vm *vm, enum link_scope scope, vm_done_fn done, void *userda
 	uint8_t payload = (uint8_t)scope;
 	int r;
 
-	r = check_running(vm, e);
+	r = vm_check_running(vm, e);
 	if (r < 0)
 		return r;
 	if (scope == LINK_SCOPE_HRT && !vm->partitions[PARTITION_HRT].present)
@@ -723,7 +737,7 @@ int vm_telemetry(struct vm *vm, vm_telemetry_fn done, void *userdata, struct err
 	struct collection *collection;
 	int r;
 
-	r = check_running(vm, e);
+	r = vm_check_running(vm, e);
 	if (r < 0)
 		return r;
 	collection = malloc(sizeof(*collection));
@@ -789,7 +803,7 @@ int vm_console(struct vm *vm, vm_console_fn done, void *userdata, struct error *
 	_cleanup_free_ struct console *console = NULL;
 	int r;
 
-	r = check_running(vm, e);
+	r = vm_check_running(vm, e);
 	if (r == 0)
 		r = console_pipe(&from, &to, e);
 	if (r < 0)

@@ -77,15 +77,20 @@ struct vm_listener {
 	void (*reloading)(void *userdata, bool begins);
 };
 
-/* What all VMs of a hvmd have in common. Everything is borrowed. */
+struct inspector;
+
+/* What all VMs of a hvmd have in common. */
 struct vm_context {
+	struct inspector *inspectors; /* owned, by plan.c */
+	unsigned n_inspectors;
+	struct host host;
+	/* borrowed */
 	struct event_base *base;
 	struct store *store;
 	struct registry *registry;
 	const char *monitor_path, *kvm_path;
 	const struct vm_listener *listener; /* NULL: nobody listens */
 	void *userdata;                     /* of the listener */
-	struct host host;
 };
 
 /* Looks at the host anew, and tells when it has changed. */
@@ -154,6 +159,15 @@ void vm_redefine(struct vm *vm, struct vm_spec *spec);
 
 /* Notes, and tells, whether it is started when hvmd is. */
 void vm_set_autostart(struct vm *vm, bool on);
+
+/*
+ * Opens the image of each file of the stored definition, for the caller. Returns
+ * 0, or a negative errno with a sentence and nothing opened.
+ */
+int vm_open_images(const struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct error *e);
+
+/* Whether there is a machine to ask: 0, or -ESRCH or -EBUSY with a sentence. */
+int vm_check_running(const struct vm *vm, struct error *e);
 
 /* Spawns a monitor, has it build the machine, and runs it. done: the HRT runs, or why it does not. */
 int vm_start(struct vm *vm, vm_done_fn done, void *userdata, struct error *e);

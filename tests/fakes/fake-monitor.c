@@ -19,6 +19,12 @@
  *	wrong-version   sends a message of another version after it has started
  *	unasked         answers a request that nobody made after it has started
  *	bad-telemetry   answers LINK_TELEMETRY with a record that is cut off
+ *	bad-image       LINK_INSPECT finds an image that cannot be booted
+ *	no-room         LINK_INSPECT finds that two want the same memory
+ *	die-in-inspect  is killed by SIGTERM instead of answering LINK_INSPECT
+ *	hang-in-inspect does not answer LINK_INSPECT
+ *	bad-inspect     answers LINK_INSPECT with bytes left over
+ *	bad-plan        answers LINK_PLAN and LINK_INSPECT with regions that overlap
  *	mute            does not answer LINK_RESET
  *	hang-on-stop    does not answer LINK_STOP and does not go
  *	guest-reset     the guest resets itself after it has started
@@ -249,6 +255,82 @@ static void console(struct link_message *m)
 	reply(m, 0, NULL);
 }
 
+static void append_region(struct buffer *b, const char *name, uint64_t gpa, uint64_t size, const char *access)
+{
+	link_append_string(b, name);
+	buffer_append_uint(b, gpa, 8);
+	buffer_append_uint(b, size, 8);
+	link_append_string(b, access);
+}
+
+static void append_plan(struct buffer *b)
+{
+	uint64_t ros = spec->ros_memory;
+
+	buffer_append_uint(b, 3, 4);
+	append_region(b, "ros memory", 0, ros, "both");
+	append_region(b, "hrt memory", told("bad-plan") ? ros - 1 : ros, spec->memory - ros, "hrt");
+	append_region(b, "device hole", 0xFEC00000, 0x1400000, "device");
+}
+
+static void plan(struct link_message *m)
+{
+	struct buffer b = link_reply_begin(m->header.serial, 0, NULL);
+
+	append_plan(&b);
+	send_message(&b);
+}
+
+static void append_findings(struct buffer *b)
+{
+	buffer_append_uint(b, spec->n_files, 4);
+	for (size_t i = 0; i < spec->n_files; i++) {
+		bool bad = told("bad-image");
+
+		link_append_string(b, bad ? "no ELF file" : "an image");
+		link_append_string(b, bad ? "" : "mb64");
+		link_append_string(b, bad ? "it begins with 61 6e 79" : "");
+	}
+}
+
+static void append_no_plan(struct buffer *b)
+{
+	if (told("bad-image")) {
+		buffer_append_uint(b, (uint32_t)-ENOEXEC, 4);
+		link_append_string(b, "HRT image \"hrt\": it begins with 61 6e 79");
+	} else {
+		buffer_append_uint(b, (uint32_t)-EADDRINUSE, 4);
+		link_append_string(b, "ros memory [0x0, 0x2) and image 0 [0x1, 0x3) want the same memory");
+	}
+}
+
+static void inspect(struct link_message *m)
+{
+	struct buffer b;
+	int r = spec_decode(&m->payload, &spec, NULL);
+
+	if (r < 0 || m->n_fds != spec->n_files) {
+		reply(m, -EPROTO, "another definition, or another number of descriptors");
+		return;
+	}
+	if (told("die-in-inspect"))
+		raise(SIGTERM);
+	if (told("hang-in-inspect"))
+		return;
+	b = link_reply_begin(m->header.serial, 0, NULL);
+	append_findings(&b);
+	if (told("bad-image") || told("no-room")) {
+		append_no_plan(&b);
+	} else {
+		buffer_append_uint(&b, 0, 4);
+		link_append_string(&b, "");
+		append_plan(&b);
+	}
+	if (told("bad-inspect"))
+		buffer_append_zeros(&b, 1);
+	send_message(&b);
+}
+
 static void stop(struct link_message *m)
 {
 	if (told("hang-on-stop"))
@@ -274,6 +356,12 @@ static void serve(struct link_message *m)
 		break;
 	case LINK_CONSOLE:
 		console(m);
+		break;
+	case LINK_PLAN:
+		plan(m);
+		break;
+	case LINK_INSPECT:
+		inspect(m);
 		break;
 	case LINK_STOP:
 		stop(m);
