@@ -1,6 +1,7 @@
 /* define.c - verbs about definitions: define, undefine, cat, validate */
 #include <string.h>
 
+#include "client/inspect.h"
 #include "client/load.h"
 #include "client/memory.h"
 #include "client/options.h"
@@ -144,6 +145,8 @@ static enum exit_status validate_file(const struct options *o, const char *path,
 	_cleanup_(definition_file_fini) struct definition_file f = {};
 	enum exit_status status = definition_file_load(path, &f);
 
+	if (status != STATUS_FAILED)
+		status = status_first(status, inspect_diagnose(o, &f));
 	add_diagnostics(all, &f);
 	if (o->json == JSON_OFF)
 		definition_file_print(&f, stdout);

@@ -10,6 +10,8 @@
 #include "client/say.h"
 #include "client/text.h"
 
+#define MONITOR_PATH PKGLIBEXECDIR "/hvm-monitor"
+
 const struct option_info option_table[N_OPTIONS] = {
 	[OPTION_SYSTEM] = {"system", 0, NULL, "Talk to the hvmd on the system bus (default)"},
 	[OPTION_USER] = {"user", 0, NULL, "Talk to the hvmd on the user bus"},
@@ -28,6 +30,7 @@ const struct option_info option_table[N_OPTIONS] = {
 	[OPTION_FOLLOW] = {"follow", 'f', NULL, "Go on printing what is added until the VM stops"},
 	[OPTION_LINES] = {"lines", 'n', "LINES", "Begin with the last so many lines"},
 	[OPTION_RUNNING] = {"running", 0, NULL, "Print the definition that runs, not the stored one"},
+	[OPTION_MONITOR] = {"monitor", 0, "PATH", "The program that looks at images (default: " MONITOR_PATH ")"},
 };
 
 #define GETOPT_LONG_BASE 256 /* getopt_long() returns this plus the option's id: no letter is as large */
@@ -162,6 +165,9 @@ static bool option_apply(struct options *o, enum option_id id, const char *argum
 	case OPTION_RUNNING:
 		o->running = true;
 		return true;
+	case OPTION_MONITOR:
+		o->monitor = argument;
+		return true;
 	case OPTION_HELP:
 	case OPTION_VERSION:
 	case N_OPTIONS:
@@ -215,7 +221,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 	char shorts[2 * N_OPTIONS + 2];
 	int found;
 
-	*ret = (struct options){.bus = "system", .scope = "all", .lines = UINT64_MAX};
+	*ret = (struct options){.bus = "system", .scope = "all", .lines = UINT64_MAX, .monitor = MONITOR_PATH};
 	make_getopt_tables(longs, shorts);
 	optind = 0; /* glibc: begin anew */
 	opterr = 0;

@@ -31,6 +31,7 @@ enum option_id {
 	OPTION_FOLLOW,
 	OPTION_LINES,
 	OPTION_RUNNING,
+	OPTION_MONITOR,
 	N_OPTIONS,
 };
 
@@ -57,6 +58,7 @@ struct options {
 	const char **groups;   /* owned; NULL-terminated, or NULL */
 	size_t n_groups;
 	uint64_t lines; /* UINT64_MAX: all */
+	const char *monitor; /* path of the program that looks at images */
 };
 
 /*

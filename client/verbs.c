@@ -73,9 +73,12 @@ const struct verb verb_table[] = {
 		.arguments = "FILE...",
 		.min_arguments = 1,
 		.max_arguments = VERB_ARGUMENTS_ANY,
-		.summary = "Check definitions without hvmd",
-		.help = "Prints every fault of each XML file with its line and element, and checks\n"
-			"that each image it names can be opened and is not empty. Needs no hvmd.",
+		.options = OPTION_BIT(MONITOR),
+		.summary = "Check definitions and their images without hvmd",
+		.help = "Prints every fault of each XML file with its line and element, and for each\n"
+			"image what has been found in it, by which protocol it would be booted or\n"
+			"why it cannot be, and whether there is a place for it in memory.\n"
+			"Needs neither hvmd nor KVM.",
 		.run = verb_validate,
 	},
 	{
@@ -207,6 +210,30 @@ const struct verb verb_table[] = {
 			"only with --group=kvm because they are many, KVM's own as kvm.*. Reading\n"
 			"them stops no core. Without a name, shows all VMs.",
 		.run = verb_telemetry,
+	},
+	{
+		.name = "plan",
+		.group = GROUP_OBSERVE,
+		.arguments = "FILE|NAME",
+		.min_arguments = 1,
+		.max_arguments = 1,
+		.options = OPTION_BIT(MONITOR),
+		.summary = "Show where everything would stand in guest memory",
+		.help = "Shows the guest physical memory plan that the next start would use, or why\n"
+			"there is none; starts nothing. END is the first address behind a region.\n"
+			"A word with a slash, or that ends in .xml or .pal, or that is the name of\n"
+			"a file here, is a definition and needs no hvmd; other words are VMs.",
+		.run = verb_plan,
+	},
+	{
+		.name = "memmap",
+		.group = GROUP_OBSERVE,
+		.arguments = "NAME",
+		.min_arguments = 1,
+		.max_arguments = 1,
+		.summary = "Show where everything stands in a running VM's memory",
+		.help = "Shows the guest physical memory plan of a VM that runs, as plan does.",
+		.run = verb_memmap,
 	},
 	{
 		.name = "capabilities",

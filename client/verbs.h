@@ -70,5 +70,8 @@ enum exit_status verb_console(struct client *c, char **names);
 enum exit_status verb_telemetry(struct client *c, char **names);
 enum exit_status verb_capabilities(struct client *c, char **none);
 enum exit_status verb_version(struct client *c, char **none);
+/* plan.c */
+enum exit_status verb_plan(struct client *c, char **files_or_names);
+enum exit_status verb_memmap(struct client *c, char **names);
 /* help.c */
 enum exit_status verb_help(struct client *c, char **verbs);

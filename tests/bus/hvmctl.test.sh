@@ -187,10 +187,10 @@ check "status of a VM that does not run exits with 3" prints 3 '^       State: i
 check "status without a name shows all and exits with 0" prints 0 '^  Partitions: ros: inactive, core 0, 8M at 0x0$' status
 check "status of a VM that is not there exits with 4" gives 4 "" \
 	'hvmctl: gone: there is no such VM; "hvmctl list" shows those that there are' status gone
-for verb in start stop terminate reset undefine cat telemetry log console; do
+for verb in start stop terminate reset undefine cat telemetry log console plan memmap; do
 	check "$verb of a VM that is not there exits with 4" gives 4 "" 'hvmctl: gone: there is no VM "gone"' $verb gone
 done
-for verb in stop terminate reset console; do
+for verb in stop terminate reset console memmap; do
 	check "$verb of a VM that does not run exits with 3" gives 3 "" \
 		"hvmctl: x: VM x is not running; it is inactive" $verb x
 done
@@ -205,6 +205,16 @@ check "version prints both as JSON" prints 0 '^\[{"hvmctl":"[^"]*","hvmd":"[^"]*
 check "telemetry has what hvmd itself knows" prints 0 '^vm.state *inactive$' telemetry x
 check "a telemetry group that is not there is a failure" gives 1 "" \
 	'hvmctl: x: telemetry group "y" is not known; known are vm, partition, vcpu and kvm' telemetry x --group=y
+
+plan="\
+REGION       START        END          SIZE  ACCESS
+ros memory   0x000000000  0x000800000  8M    both
+hrt memory   0x000800000  0x004000000  56M   hrt
+device hole  0x0fec00000  0x100000000  20M   device"
+check "plan shows where everything would stand" gives 0 "$plan" "" plan x
+check "plan prints bytes as JSON" gives 0 \
+	'[{"region":"ros memory","start":0,"end":8388608,"size":8388608,"access":"both"},{"region":"hrt memory","start":8388608,"end":67108864,"size":58720256,"access":"hrt"},{"region":"device hole","start":4273995776,"end":4294967296,"size":20971520,"access":"device"}]' \
+	"" plan x --json=short
 
 check "start says nothing" gives 0 "" "" start x
 check "start of a VM that runs is a failure" gives 1 "" "hvmctl: x: VM x is already running" start x
@@ -222,6 +232,7 @@ check "telemetry shows KVM's counters when asked for" kvm_counters 149 --group=k
 check "console prints what comes until its end" gives 0 "hello from the console" \
 	"Console of x, read only. Interrupt (^C) to leave." console x
 check "a quiet console says nothing of its own" gives 0 "hello from the console" "" console -q x
+check "memmap shows where everything stands" gives 0 "$plan" "" memmap x
 check "reset of a partition says nothing" gives 0 "" "" reset x --hrt
 check "reset is counted" prints 0 '"n_resets":1' list --json=short x
 check "reset --hrt is not one of the ROS" prints 0 '"role":"ros".*"n_resets":0.*"role":"hrt".*"n_resets":1' list --json=short x

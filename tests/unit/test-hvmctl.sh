@@ -7,6 +7,7 @@ cd "$top_srcdir" || exit 99
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 nobody=unix:path=$work/nobody
+monitor=--monitor=$top_builddir/hvm-monitor
 
 # gives STATUS STDOUT STDERR ARGUMENTS...: hvmctl exits so and prints exactly that, whatever is in $work shown as @.
 gives()
@@ -65,7 +66,7 @@ same_help()
 }
 
 mkdir "$work/images"
-printf 'any bytes' >"$work/images/hrt.elf"
+cp "$top_builddir/examples/guests/reference.elf" "$work/images/hrt.elf"
 : >"$work/images/empty"
 mkfifo "$work/images/fifo"
 definition images/hrt.elf >"$work/good.xml"
@@ -79,10 +80,12 @@ definition 'images/none" sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934
 for file in tests/data/bad/*.xml; do
 	check "validate names all faults of $file" names_all_faults "$file"
 done
-check "validate finds nothing wrong with a good definition" \
-	gives 0 "@/good.xml: valid" "" validate "$work/good.xml"
-check "validate says nothing about a good definition when quiet" gives 0 "" "" -q validate "$work/good.xml"
-check "validate prints an empty array for a good definition" gives 0 "[]" "" validate --json=short "$work/good.xml"
+found='@/good.xml: notice: file "hrt": ELF64, little-endian, for x86-64, executable; Multiboot2 header at 0x1000, with HRT tag (hrt_flags 0x200, gva_offset 0xffff800000000000); boots by mb64
+@/good.xml: valid'
+check "validate says what is in the image of a good definition" gives 0 "$found" "" validate "$monitor" "$work/good.xml"
+check "validate says nothing about a good definition when quiet" gives 0 "" "" -q validate "$monitor" "$work/good.xml"
+check "validate prints an empty array for a good definition when quiet" \
+	gives 0 "[]" "" validate -q "$monitor" --json=short "$work/good.xml"
 check "validate names an image that is not there" gives 6 \
 	'@/none.xml: error: /vm/files/file: the image "images/none" of file "hrt" cannot be used: No such file or directory' "" \
 	validate "$work/none.xml"
@@ -100,8 +103,8 @@ check "validate prints faults as JSON" gives 6 \
 	validate --json=short "$work/empty.xml"
 check "validate looks at every file and exits with the first failure" gives 6 \
 	'@/none.xml: error: /vm/files/file: the image "images/none" of file "hrt" cannot be used: No such file or directory
-@/good.xml: valid' "" \
-	validate "$work/none.xml" "$work/good.xml"
+'"$found" "" \
+	validate "$monitor" "$work/none.xml" "$work/good.xml"
 check "validate does not open an image that hvmd has" gives 0 "@/stored.xml: valid" "" validate "$work/stored.xml"
 check "validate says when there is no such file" gives 1 "" "hvmctl: @/gone.xml: No such file or directory" \
 	validate "$work/gone.xml"
