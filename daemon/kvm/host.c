@@ -75,6 +75,7 @@ int kvm_host_new(int kvm_fd, struct kvm_host **ret, struct error *e)
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_GET_VCPU_MMAP_SIZE");
 	host->run_size = (size_t)r;
+	host->has_xcrs = kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_XCRS) > 0;
 	r = load_supported_cpuid(host, e);
 	if (r < 0)
 		return r;

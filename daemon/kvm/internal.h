@@ -20,6 +20,7 @@ struct kvm_stats {
 struct kvm_host {
 	int fd;
 	size_t run_size;          /* bytes of a vCPU's run area */
+	bool has_xcrs;            /* KVM_CAP_XCRS: the processor has XSAVE */
 	struct kvm_cpuid2 *cpuid; /* owned: what KVM supports, room for CPUID_ENTRIES_MAX */
 };
 

@@ -95,8 +95,9 @@ DEFINE_CLEANUP(struct kvm_vcpu *, kvm_vcpu_free);
 uint64_t kvm_vcpu_tsc_khz(struct kvm_vcpu *vcpu);
 
 /*
- * Loads a whole boot state: registers as given, and everything else (FPU, MSRs,
- * debug registers, LAPIC, pending events) as after power-on; runnable at once.
+ * Loads a whole boot state: registers as given, and everything else (FPU, XCR0,
+ * MSRs, debug registers, LAPIC, pending events) as after power-on, but for the
+ * TSC and the MTRRs, which stay; runnable at once.
  * From any thread while nobody is in kvm_vcpu_run().
  */
 int kvm_vcpu_boot(struct kvm_vcpu *vcpu, const struct boot_registers *registers, struct error *e);

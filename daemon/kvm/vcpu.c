@@ -196,6 +196,18 @@ static int boot_msrs_and_fpu(struct kvm_vcpu *vcpu, struct error *e)
 	return r < 0 ? error_set_errno(e, r, "KVM_SET_DEBUGREGS") : 0;
 }
 
+/* Where the processor has XSAVE: x87 state alone is enabled (SDM volume 1, 13.3). */
+static int boot_xcr0(struct kvm_vcpu *vcpu, struct error *e)
+{
+	struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = 1}}};
+	int r;
+
+	if (!vcpu->machine->host->has_xcrs)
+		return 0;
+	r = kvm_ioctl(vcpu->fd, KVM_SET_XCRS, (unsigned long)&xcrs);
+	return r < 0 ? error_set_errno(e, r, "KVM_SET_XCRS") : 0;
+}
+
 /* A timer armed by the last boot must not fire into this one: the LAPIC goes back first, events after it. */
 static int boot_interrupts(struct kvm_vcpu *vcpu, struct error *e)
 {
@@ -224,6 +236,9 @@ int kvm_vcpu_boot(struct kvm_vcpu *vcpu, const struct boot_registers *registers,
 	if (r < 0)
 		return r;
 	r = boot_msrs_and_fpu(vcpu, e);
+	if (r < 0)
+		return r;
+	r = boot_xcr0(vcpu, e);
 	if (r < 0)
 		return r;
 	return boot_regs(vcpu, registers, e);
