@@ -5,6 +5,7 @@
 #include "client/load.h"
 #include "client/memory.h"
 #include "client/options.h"
+#include "client/say.h"
 #include "client/text.h"
 #include "client/verbs.h"
 
@@ -40,13 +41,13 @@ static enum exit_status define_file(struct client *c, const struct definition_fi
 }
 
 /* Loads all; the first status that is not STATUS_OK. */
-static enum exit_status load_files(char **paths, struct definition_file *files, bool quiet)
+static enum exit_status load_files(char **paths, const struct options *o, struct definition_file *files)
 {
 	enum exit_status status = STATUS_OK;
 
 	for (size_t i = 0; paths[i]; i++) {
-		status = status_first(status, definition_file_load(paths[i], &files[i]));
-		if (!quiet || files[i].diagnostics.n_errors > 0)
+		status = status_first(status, definition_file_load(paths[i], o, &files[i]));
+		if (!o->quiet || files[i].diagnostics.n_errors > 0)
 			definition_file_print(&files[i], stderr);
 	}
 	return status;
@@ -61,6 +62,14 @@ static enum exit_status define_files(struct client *c, const struct definition_f
 	return status;
 }
 
+/* A name is for one VM. */
+static bool names_one(const struct options *o, size_t n)
+{
+	if (o->name && n > 1)
+		say_error(NULL, "--name names one VM, and %zu files are given", n);
+	return !o->name || n == 1;
+}
+
 enum exit_status verb_define(struct client *c, char **paths)
 {
 	struct definition_file *files;
@@ -69,8 +78,10 @@ enum exit_status verb_define(struct client *c, char **paths)
 
 	while (paths[n])
 		n++;
+	if (!names_one(c->options, n))
+		return STATUS_USAGE;
 	files = memory_zeroed(n, sizeof(*files));
-	status = load_files(paths, files, c->options->quiet);
+	status = load_files(paths, c->options, files);
 	if (status == STATUS_OK)
 		status = define_files(c, files, n);
 	for (size_t i = 0; i < n; i++)
@@ -143,7 +154,7 @@ static void add_diagnostics(struct json *array, const struct definition_file *f)
 static enum exit_status validate_file(const struct options *o, const char *path, struct json *all)
 {
 	_cleanup_(definition_file_fini) struct definition_file f = {};
-	enum exit_status status = definition_file_load(path, &f);
+	enum exit_status status = definition_file_load(path, o, &f);
 
 	if (status != STATUS_FAILED)
 		status = status_first(status, inspect_diagnose(o, &f));

@@ -26,11 +26,13 @@ _hvmctl()
 	done
 	case $verb in
 	cat) options+=' --running' ;;
+	define) options+=' --name= --set= --warn=' ;;
 	stop) options+=' --timeout=' ;;
 	reset) options+=' --ros --hrt' ;;
 	log) options+=' --follow --lines=' ;;
 	telemetry) options+=' --group=' ;;
-	validate | plan) options+=' --monitor=' ;;
+	validate) options+=' --name= --set= --warn= --monitor=' ;;
+	plan) options+=' --set= --warn= --monitor=' ;;
 	esac
 	case $verb,$current in
 	*,-*) COMPREPLY=($(compgen -W "$options" -- "$current")) ;;

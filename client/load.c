@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "client/memory.h"
+#include "client/options.h"
+#include "client/packed.h"
 #include "client/say.h"
 #include "client/text.h"
 #include "spec/definition.h"
@@ -16,20 +18,45 @@
 /* O_NONBLOCK: a FIFO must not hold us up; file_read() and check_image() then refuse it. */
 #define OPEN_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
-static enum exit_status read_text(struct definition_file *f)
+/* The text as it stands in the file, or in the container that the file is. */
+static enum exit_status read_text(struct definition_file *f, struct packed *packed)
 {
 	_cleanup_close_ int fd = open(f->path, OPEN_FLAGS);
 	struct error e = {};
+	int r;
 
 	if (fd < 0) {
 		say_error(f->path, "%s", strerrordesc_np(errno));
 		return STATUS_FAILED;
 	}
-	if (file_read(fd, f->path, DEFINITION_SIZE_MAX, &f->text, &f->size, &e) < 0) {
+	r = packed_open(fd, packed, &e);
+	if (r < 0) {
+		say_error(f->path, "%s", e.text);
+		return r == -EBADMSG ? STATUS_INVALID_DEFINITION : STATUS_FAILED;
+	}
+	if (r > 0) {
+		f->size = packed->container.xml_size;
+		f->text = memory_bytes(packed->container.xml, f->size);
+	} else if (file_read(fd, f->path, DEFINITION_SIZE_MAX, &f->text, &f->size, &e) < 0) {
 		say_error(NULL, "%s", e.text);
 		return STATUS_FAILED;
 	}
 	return STATUS_OK;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* What the file is called, without its extension. The caller frees it. */
+static char *name_of_file(const char *path)
+{
+	const char *base = base_name(path), *dot = strrchr(base, '.');
+
+	return dot && dot > base ? memory_bytes(base, (size_t)(dot - base)) : memory_string(base);
 }
 
 static int open_folder_of(const char *path)
@@ -41,6 +68,8 @@ static int open_folder_of(const char *path)
 	return open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
+#define EMPTY_IMAGE "it is empty; an image has at least an ELF header"
+
 /* The fault of an image that has been opened; NULL when it has none. */
 static const char *image_fault(int fd)
 {
@@ -50,7 +79,7 @@ static const char *image_fault(int fd)
 		return strerrordesc_np(errno);
 	if (!S_ISREG(st.st_mode))
 		return "it is not a regular file";
-	return st.st_size == 0 ? "it is empty; an image has at least an ELF header" : NULL;
+	return st.st_size == 0 ? EMPTY_IMAGE : NULL;
 }
 
 /* A stored file needs no descriptor: hvmd has it. The name is then a memory of where it came from. */
@@ -72,23 +101,106 @@ static int open_image(struct definition_file *f, const struct spec_file *file, i
 	return take_fd(fd);
 }
 
-static void open_images(struct definition_file *f)
+static int open_packed_image(struct definition_file *f, const struct spec_file *file, const struct packed *packed)
+{
+	const char *fault = NULL;
+	int fd = -1;
+
+	if (file->index >= packed->container.n_files)
+		fault = "the container has fewer files";
+	else if (packed->container.files[file->index].size == 0)
+		fault = EMPTY_IMAGE;
+	else
+		fd = packed_image(packed, file->index);
+	if (!fault && fd < 0)
+		fault = strerrordesc_np(-fd);
+	if (fault)
+		diagnostics_add(&f->diagnostics, NOWHERE, "/vm/files/file", SEVERITY_ERROR,
+			"the image with index %u of file \"%s\" cannot be used: %s", file->index, file->id, fault);
+	return fault ? -1 : fd;
+}
+
+static void open_images(struct definition_file *f, const struct packed *packed)
 {
 	_cleanup_close_ int folder = open_folder_of(f->path);
 
-	for (size_t i = 0; i < f->spec->n_files; i++)
-		f->images[i] = open_image(f, &f->spec->files[i], folder);
+	for (size_t i = 0; i < f->spec->n_files; i++) {
+		const struct spec_file *file = &f->spec->files[i];
+
+		f->images[i] = file->packed && !file->stored ? open_packed_image(f, file, packed) :
+							       open_image(f, file, folder);
+	}
 }
 
-enum exit_status definition_file_load(const char *path, struct definition_file *ret)
+/* In a container a file needs no name; then it gets the container's, to remember where it came from. */
+static void name_packed_files(struct definition_file *f)
 {
+	for (size_t i = 0; i < f->spec->n_files; i++)
+		if (!f->spec->files[i].filename && !f->spec->files[i].stored)
+			f->spec->files[i].filename = memory_string(base_name(f->path));
+}
+
+/* Whether hvmd, which knows nothing of options, containers and the file's name, reads the text as we did. */
+static bool says_the_same(const struct definition_file *f, const char *canonical)
+{
+	_cleanup_(diagnostics_fini) struct diagnostics quiet = {};
+	_cleanup_(vm_spec_freep) struct vm_spec *spec = NULL;
+	_cleanup_free_ char *other = NULL;
+
+	if (definition_parse(f->text, f->size, NULL, &quiet, &spec) < 0)
+		return false;
+	other = definition_format(spec);
+	return other && strcmp(other, canonical) == 0;
+}
+
+/* The text as it is, or else the canonical form of what was meant. */
+static void settle_text(struct definition_file *f)
+{
+	char *canonical;
+
+	name_packed_files(f);
+	canonical = definition_format(f->spec);
+	if (!canonical) {
+		f->diagnostics.out_of_memory = true;
+	} else if (says_the_same(f, canonical)) {
+		free(canonical);
+	} else {
+		free(f->text);
+		f->text = canonical;
+		f->size = strlen(canonical);
+	}
+}
+
+static void parse(struct definition_file *f, const struct options *options, const struct packed *packed)
+{
+	_cleanup_free_ char *fallback_name = name_of_file(f->path);
+	const struct definition_options o = {
+		.unknown_warns = options->unknown_warns,
+		.packed = packed->data,
+		.name = options->name,
+		.fallback_name = fallback_name,
+		.overrides = options->overrides,
+		.n_overrides = options->n_overrides,
+	};
+
+	if (definition_parse(f->text, f->size, &o, &f->diagnostics, &f->spec) < 0)
+		return;
+	open_images(f, packed);
+	settle_text(f);
+}
+
+enum exit_status definition_file_load(const char *path, const struct options *options, struct definition_file *ret)
+{
+	_cleanup_(packed_fini) struct packed packed = {};
+	enum exit_status status;
+
 	*ret = (struct definition_file){.path = path};
 	for (size_t i = 0; i < SPEC_FILES_MAX; i++)
 		ret->images[i] = -1;
-	if (read_text(ret) != STATUS_OK)
-		return STATUS_FAILED;
-	if (definition_parse(ret->text, ret->size, NULL, &ret->diagnostics, &ret->spec) == 0)
-		open_images(ret);
+	status = read_text(ret, &packed);
+	if (status != STATUS_OK)
+		return status;
+	parse(ret, options, &packed);
 	if (ret->diagnostics.out_of_memory) {
 		say_error(path, "out of memory");
 		return STATUS_FAILED;

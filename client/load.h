@@ -1,5 +1,6 @@
 /*
- * load.h - a definition as a file of the user's, with the images it names
+ * load.h - a definition as a file of the user's, with the images it names, or
+ * both in one image container
  *
  * This is the only place where anybody opens the paths in a definition: hvmd
  * gets descriptors.
@@ -14,9 +15,11 @@
 #include "spec/diagnostic.h"
 #include "spec/spec.h"
 
+struct options;
+
 struct definition_file {
 	const char *path; /* borrowed */
-	char *text;       /* owned */
+	char *text;       /* owned: what hvmd gets */
 	size_t size;
 	struct vm_spec *spec;           /* owned; NULL when the text has errors */
 	int images[SPEC_FILES_MAX];     /* owned: one for each file of spec; -1 where none is to be passed */
@@ -24,12 +27,15 @@ struct definition_file {
 };
 
 /*
- * Reads a definition and opens its images, those with relative names from the
- * definition's own folder. STATUS_FAILED when the file cannot be read, which
+ * Reads a definition as the options say (name, overrides, unknown_warns) and
+ * opens its images, those with relative names from the definition's own folder.
+ * Where hvmd could not read the same from the text as it is, because of an
+ * option, a container, or a name that the file lends, it gets the canonical form.
+ * STATUS_FAILED when the file cannot be read, which
  * has been said; STATUS_INVALID_DEFINITION when there are errors among the
  * diagnostics. Wants definition_file_fini() whatever it returns.
  */
-enum exit_status definition_file_load(const char *path, struct definition_file *ret);
+enum exit_status definition_file_load(const char *path, const struct options *options, struct definition_file *ret);
 
 void definition_file_fini(struct definition_file *f);
 

@@ -9,6 +9,7 @@
 #include "client/memory.h"
 #include "client/say.h"
 #include "client/text.h"
+#include "spec/definition.h"
 
 #define MONITOR_PATH PKGLIBEXECDIR "/hvm-monitor"
 
@@ -31,6 +32,9 @@ const struct option_info option_table[N_OPTIONS] = {
 	[OPTION_LINES] = {"lines", 'n', "LINES", "Begin with the last so many lines"},
 	[OPTION_RUNNING] = {"running", 0, NULL, "Print the definition that runs, not the stored one"},
 	[OPTION_MONITOR] = {"monitor", 0, "PATH", "The program that looks at images (default: " MONITOR_PATH ")"},
+	[OPTION_NAME] = {"name", 0, "NAME", "Call the VM so, whatever its file says"},
+	[OPTION_SET] = {"set", 0, "TAG=VALUE", "Put VALUE where opt_tag=\"TAG\" is; repeatable"},
+	[OPTION_WARN] = {"warn", 'W', "no-unknown", "Only warn of names that hvmd does not know"},
 };
 
 #define GETOPT_LONG_BASE 256 /* getopt_long() returns this plus the option's id: no letter is as large */
@@ -124,6 +128,39 @@ static bool parse_lines(const char *word, uint64_t *ret)
 	return false;
 }
 
+static bool parse_name(const char *word, const char **ret)
+{
+	*ret = word;
+	if (spec_name_valid(word))
+		return true;
+	say_error(NULL, "--name takes 1 to %d letters, digits, '_', '-', '.', the first a letter or a digit, not \"%s\"",
+		SPEC_NAME_MAX, word);
+	return false;
+}
+
+static bool add_override(struct options *o, const char *word)
+{
+	const char *equals = strchr(word, '=');
+
+	if (!equals || equals == word) {
+		say_error(NULL, "--set takes TAG=VALUE, not \"%s\"", word);
+		return false;
+	}
+	o->overrides = memory_resize(o->overrides, o->n_overrides + 1, sizeof(*o->overrides));
+	o->overrides[o->n_overrides++] = (struct definition_override){
+		.tag = memory_bytes(word, (size_t)(equals - word)), .value = equals + 1};
+	return true;
+}
+
+static bool parse_warning(const char *word, bool *ret_unknown_warns)
+{
+	*ret_unknown_warns = true;
+	if (strcmp(word, "no-unknown") == 0)
+		return true;
+	say_error(NULL, "-W takes no-unknown, not \"%s\"", word);
+	return false;
+}
+
 static bool option_apply(struct options *o, enum option_id id, const char *argument)
 {
 	o->given |= 1u << id;
@@ -168,6 +205,12 @@ static bool option_apply(struct options *o, enum option_id id, const char *argum
 	case OPTION_MONITOR:
 		o->monitor = argument;
 		return true;
+	case OPTION_NAME:
+		return parse_name(argument, &o->name);
+	case OPTION_SET:
+		return add_override(o, argument);
+	case OPTION_WARN:
+		return parse_warning(argument, &o->unknown_warns);
 	case OPTION_HELP:
 	case OPTION_VERSION:
 	case N_OPTIONS:
@@ -233,6 +276,9 @@ int options_parse(int argc, char **argv, struct options *ret)
 
 void options_fini(struct options *o)
 {
+	while (o->n_overrides > 0)
+		free((char *)o->overrides[--o->n_overrides].tag);
+	free(o->overrides);
 	free(o->groups);
 	*o = (struct options){};
 }

@@ -12,6 +12,8 @@
 
 #include "client/json.h"
 
+struct definition_override;
+
 enum option_id {
 	/* of every verb */
 	OPTION_SYSTEM,
@@ -32,6 +34,9 @@ enum option_id {
 	OPTION_LINES,
 	OPTION_RUNNING,
 	OPTION_MONITOR,
+	OPTION_NAME,
+	OPTION_SET,
+	OPTION_WARN,
 	N_OPTIONS,
 };
 
@@ -59,6 +64,10 @@ struct options {
 	size_t n_groups;
 	uint64_t lines; /* UINT64_MAX: all */
 	const char *monitor; /* path of the program that looks at images */
+	const char *name; /* of the VM to define; NULL: as its file says */
+	struct definition_override *overrides; /* owned, and with it each tag */
+	size_t n_overrides;
+	bool unknown_warns; /* names that hvmd does not know are warnings */
 };
 
 /*

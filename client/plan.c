@@ -88,7 +88,7 @@ static enum exit_status print_inspection(
 static enum exit_status plan_file(struct client *c, const char *path)
 {
 	_cleanup_(definition_file_fini) struct definition_file f = {};
-	enum exit_status status = definition_file_load(path, &f);
+	enum exit_status status = definition_file_load(path, c->options, &f);
 	struct inspection i = {};
 	struct error e = {};
 

@@ -49,9 +49,12 @@ const struct verb verb_table[] = {
 		.arguments = "FILE...",
 		.min_arguments = 1,
 		.max_arguments = VERB_ARGUMENTS_ANY,
+		.options = OPTION_BIT(NAME) | OPTION_BIT(SET) | OPTION_BIT(WARN),
 		.summary = "Store definitions and their images",
 		.help = "Reads each XML file, opens the images it names (relative names start at\n"
 			"the folder of the XML file) and gives both to hvmd, which keeps copies.\n"
+			"Image containers of Palacios are taken as well. A VM whose file has no\n"
+			"name for it is called like the file, without its extension.\n"
 			"All files are checked before the first is given: when one is faulty,\n"
 			"every fault is printed and nothing changes.",
 		.run = verb_define,
@@ -73,7 +76,7 @@ const struct verb verb_table[] = {
 		.arguments = "FILE...",
 		.min_arguments = 1,
 		.max_arguments = VERB_ARGUMENTS_ANY,
-		.options = OPTION_BIT(MONITOR),
+		.options = OPTION_BIT(NAME) | OPTION_BIT(SET) | OPTION_BIT(WARN) | OPTION_BIT(MONITOR),
 		.summary = "Check definitions and their images without hvmd",
 		.help = "Prints every fault of each XML file with its line and element, and for each\n"
 			"image what has been found in it, by which protocol it would be booted or\n"
@@ -217,7 +220,7 @@ const struct verb verb_table[] = {
 		.arguments = "FILE|NAME",
 		.min_arguments = 1,
 		.max_arguments = 1,
-		.options = OPTION_BIT(MONITOR),
+		.options = OPTION_BIT(SET) | OPTION_BIT(WARN) | OPTION_BIT(MONITOR),
 		.summary = "Show where everything would stand in guest memory",
 		.help = "Shows the guest physical memory plan that the next start would use, or why\n"
 			"there is none; starts nothing. END is the first address behind a region.\n"

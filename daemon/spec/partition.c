@@ -174,8 +174,10 @@ static void read_ros_in_vm(struct reader *r, const struct element *vm)
 static void take_multiboot(struct reader *r, const struct element *multiboot)
 {
 	struct vm_spec *spec = r->spec;
+	bool has_kernel = spec->ros_boots;
 
-	if (spec->ros_boots) {
+	spec->ros_boots = true; /* also where it cannot be: rules about a kernel that is not there then rest */
+	if (has_kernel) {
 		element_fault(multiboot, GRAMMAR_MULTIBOOT_FILE_ID, r->d, SEVERITY_ERROR,
 			"multiboot: ros has a file_id already, and it has one kernel only; take one of them out");
 		return;
@@ -186,7 +188,6 @@ static void take_multiboot(struct reader *r, const struct element *multiboot)
 			grammar_word_text(GRAMMAR_ROS_PROTOCOL, spec->ros_protocol));
 		return;
 	}
-	spec->ros_boots = true;
 	spec->ros_protocol = SPEC_PROTOCOL_MULTIBOOT2;
 	if (!reader_file(r, multiboot, GRAMMAR_MULTIBOOT_FILE_ID, &spec->ros_file))
 		return;

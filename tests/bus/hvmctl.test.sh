@@ -183,6 +183,34 @@ hvmctl cat x >"$work/elsewhere/x.xml"
 check "what cat prints can be defined again without the image" gives 0 "" "" define "$work/elsewhere/x.xml"
 check "define refuses a faulty definition and changes nothing" refuses_faulty
 
+sed 's/ name="x"//; s/<memory>/<memory opt_tag="mem" alignment="2MB">/' "$work/x.xml" >"$work/lent.pal"
+check "define lends a name, and says what is ignored" prints_error 0 \
+	'^@/lent.pal:2:3: notice: /vm/memory: alignment: "2MB" is ignored: ' define "$work/lent.pal"
+check "define is quiet when asked" gives 0 "" "" define -q "$work/lent.pal"
+check "the VM is called like its file" prints 0 '<vm name="lent" ' cat lent
+check "define takes a name and other values" gives 0 "" "" define -q --name=named --set MEM=32 "$work/lent.pal"
+check "they are what is stored" prints 0 '<memory hugepages="n">32</memory>' cat named
+check "what the VM was called stays" prints 0 '<memory hugepages="n">64</memory>' cat lent
+sed 's/<memory>/<teleport to="mars"\/>&/' "$work/x.xml" >"$work/old.xml"
+check "define -Wno-unknown warns of what hvmd does not know, and leaves it out" prints_error 0 \
+	'^@/old.xml:2:3: warning: /vm/teleport: ' define -Wno-unknown --name=old "$work/old.xml"
+if have python3; then
+	sed 's/filename="[^"]*"/index="1"/' "$work/x.xml" >"$work/packed.xml"
+	python3 tests/tools/pack-container.py 1 "$work/packed.xml" "$work/bad.xml" "$work/images/hrt.elf" >"$work/box.dat"
+	check "define takes an image container" gives 0 "" "" define --name=packed "$work/box.dat"
+	check "its file is what is stored" prints 0 \
+		"<file id=\"hrt\" filename=\"box.dat\" sha256=\"$(sha256sum <"$work/images/hrt.elf" | cut -d' ' -f1)\"/>" cat packed
+	hvmctl undefine packed
+else
+	skip "define takes an image container" "python3 is not installed"
+fi
+sed 's/mem="8"/& file_id="hrt"/; s/"x"/"later"/' "$work/x.xml" >"$work/later.xml"
+check "what is not built yet can be defined" gives 0 "" "" define "$work/later.xml"
+check "it is refused at the start, with what works" gives 1 "" \
+	'hvmctl: later: VM later: ros file_id="hrt" is not built yet; a ROS without a kernel works, and stays parked' \
+	start later
+hvmctl undefine lent named old later
+
 check "status of a VM that does not run exits with 3" prints 3 '^       State: inactive (defined) since ' status x
 check "status without a name shows all and exits with 0" prints 0 '^  Partitions: ros: inactive, core 0, 8M at 0x0$' status
 check "status of a VM that is not there exits with 4" gives 4 "" \

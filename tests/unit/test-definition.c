@@ -31,6 +31,8 @@ static void tear_down(void)
 TestSuite(definition, .fini = tear_down);
 TestSuite(grammar, .fini = tear_down);
 TestSuite(hostile, .fini = tear_down);
+TestSuite(options, .fini = tear_down);
+TestSuite(position, .fini = tear_down);
 
 static int parse(const char *text)
 {
@@ -738,6 +740,133 @@ static char *repeated(const char *piece, size_t n)
 		buffer_append_string(&b, piece);
 	cr_assert(buffer_ok(&b));
 	return buffer_take_string(&b);
+}
+
+static int parse_with(const char *text, const struct definition_options *options)
+{
+	tear_down();
+	return definition_parse(text, strlen(text), options, &d, &spec);
+}
+
+Test(options, a_name_beside_the_text_goes_before_that_in_it)
+{
+	const struct definition_options named = {.name = "b", .fallback_name = "c"};
+
+	cr_assert(eq(int, parse_with(SMALL(""), &named), 0), "%s", first_sentence());
+	cr_assert_str_eq(spec->name, "b");
+	cr_assert(eq(int, parse_with("<vm class='PC' memory='2'><cores count='1'/></vm>", &named), 0));
+	cr_assert_str_eq(spec->name, "b");
+}
+
+Test(options, a_name_to_fall_back_on_is_for_texts_without_one)
+{
+	const struct definition_options lent = {.fallback_name = "c"}, useless = {.fallback_name = "my vm"};
+	const char nameless[] = "<vm class='PC' memory='2'><cores count='1'/></vm>";
+
+	cr_assert(eq(int, parse_with(SMALL(""), &lent), 0));
+	cr_assert_str_eq(spec->name, "a");
+	cr_assert(eq(int, parse_with(nameless, &lent), 0));
+	cr_assert_str_eq(spec->name, "c");
+	cr_assert(eq(int, parse_with(nameless, &useless), -EBADMSG));
+	cr_assert_str_eq(first_sentence(),
+		"name is missing, and what the file is called, \"my vm\", cannot be the name of a VM; write "
+		"name=\"nautilus\"");
+	cr_assert(eq(int, parse_with(nameless, NULL), -EBADMSG));
+	cr_assert_str_eq(first_sentence(),
+		"name is missing; write name=\"nautilus\" (the name by which the VM is known)");
+}
+
+#define TEXT_WITH_TAGS                                                                                                 \
+	"<vm name='a' class='PC'><memory Opt_Tag='mem'>64</memory><cores count='2'/><files><file id='k'>"       \
+	"<filename opt_tag='KERNEL'>old<!-- x --> name</filename></file></files></vm>"
+
+Test(options, an_override_replaces_the_text_of_its_tag)
+{
+	const struct definition_override overrides[] = {{"MEM", "128"}, {"kernel", "a & <b>"}};
+	const struct definition_options o = {.overrides = overrides, .n_overrides = 2};
+
+	cr_assert(eq(int, parse_with(TEXT_WITH_TAGS, NULL), 0), "%s", first_sentence());
+	cr_assert(eq(u64, spec->memory, 64 * MiB));
+	cr_assert_str_eq(spec->files[0].filename, "old name");
+	cr_assert(eq(int, parse_with(TEXT_WITH_TAGS, &o), 0), "%s", first_sentence());
+	cr_assert(eq(u64, spec->memory, 128 * MiB));
+	cr_assert_str_eq(spec->files[0].filename, "a & <b>");
+}
+
+Test(options, an_override_is_read_as_if_it_stood_there)
+{
+	const struct definition_override much = {"mem", "plenty"};
+	const struct definition_options o = {.overrides = &much, .n_overrides = 1};
+
+	cr_assert(eq(int, parse_with(TEXT_WITH_TAGS, &o), -EBADMSG));
+	cr_assert_str_eq(first_sentence(),
+		"memory: \"plenty\" is no whole number of MiB; write 2 to 1048576, digits only");
+	cr_assert(eq(u32, d.items[0].at.column, 25));
+}
+
+Test(options, an_override_that_matches_nothing_or_is_no_text_is_an_error)
+{
+	const struct definition_override none = {"cpus", "4"}, binary = {"mem", "\377"};
+	const struct definition_options o = {.overrides = &none, .n_overrides = 1},
+					p = {.overrides = &binary, .n_overrides = 1};
+
+	cr_assert(eq(int, parse_with(TEXT_WITH_TAGS, &o), -EBADMSG));
+	cr_assert_str_eq(first_sentence(),
+		"no element has opt_tag=\"cpus\", so there is nothing that \"4\" could replace");
+	cr_assert(eq(int, parse_with(TEXT_WITH_TAGS, &p), -EBADMSG));
+	cr_assert_str_eq(first_sentence(), "the value for mem, \"?\", is no UTF-8");
+}
+
+#define WITH_FILE(attributes) SMALL("<files><file id='k' " attributes "/></files>")
+
+Test(options, an_index_ties_a_file_to_its_container_and_means_nothing_elsewhere)
+{
+	const struct definition_options packed = {.packed = true};
+
+	cr_assert(eq(int, parse_with(WITH_FILE("index='3'"), &packed), 0), "%s", first_sentence());
+	cr_assert(spec->files[0].packed);
+	cr_assert(eq(u32, spec->files[0].index, 3));
+	cr_assert(eq(int, parse_with(WITH_FILE("filename='x'"), &packed), -EBADMSG));
+	cr_assert_str_eq(first_sentence(),
+		"index is missing, so the container does not say which of its files this is");
+	cr_assert(eq(int, parse_with(WITH_FILE("index='256'"), &packed), -EBADMSG));
+	cr_assert(eq(int, parse_with(WITH_FILE("index='3' filename='x'"), NULL), 0), "%s", first_sentence());
+	cr_assert(not(spec->files[0].packed));
+	cr_assert_str_eq(first_sentence(),
+		"index is ignored: it is a place within an image container, and this text is in none");
+	cr_assert(eq(int, parse_with(WITH_FILE("index='3'"), NULL), -EBADMSG));
+}
+
+static void cr_at(const char *text, unsigned line, unsigned column)
+{
+	parse(text);
+	cr_assert(gt(sz, d.n, 0));
+	cr_assert(eq(u32, d.items[0].at.line, line), "%s: %s", text, first_sentence());
+	cr_assert(eq(u32, d.items[0].at.column, column), "%s: %s", text, first_sentence());
+}
+
+Test(position, is_where_the_start_tag_begins)
+{
+	cr_at("<vm name='a' class='PC' memory='2'>\n  <cores\n   count='1'\n   bad='>'\n  /></vm>", 2, 3);
+	cr_at("<vm name='a' class='PC' memory='2'><cores count='1'/><!-- <x> --><bad/></vm>", 1, 66);
+	cr_at("<vm name='a' class='PC' memory='2'>\r\n\t<cores count='1'/><bad></bad></vm>", 2, 20);
+	cr_at("<?xml version='1.0'?>\n\n<vm name='a' class='PC' memory='&#50;'><cores count='1'/>\n\n <bad/></vm>", 5, 2);
+	cr_at("<vm name='\303\244' class='PC' memory='2'><cores count='1'/></vm>", 1, 1);
+	cr_at("<vm name='a' class='PC' memory='2'><!-- \303\244 --><bad></bad><cores count='1'/></vm>", 1, 47);
+}
+
+Test(position, of_a_text_is_that_of_its_first_letter)
+{
+	cr_at("<vm name='a' class='PC' memory='2'><cores count='1'/>\n\n   lost</vm>", 3, 4);
+	cr_at("<vm name='a' class='PC' memory='2'><cores count='1'/>\n<hvm enable='n'/>  text\n</vm>", 2, 20);
+}
+
+Test(position, of_elements_behind_a_long_text_is_right)
+{
+	_cleanup_free_ char *blanks = repeated(" \n", 100000), *text = NULL;
+
+	cr_assert(asprintf(&text, "<vm name='a' class='PC' memory='2'><cores count='1'/>%s<bad/></vm>", blanks) > 0);
+	cr_at(text, 100001, 1);
 }
 
 Test(hostile, ten_thousand_nested_elements_get_one_sentence)
