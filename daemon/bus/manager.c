@@ -37,7 +37,7 @@ static int read_vm(sd_bus_message *m, struct bus *bus, struct vm **ret, sd_bus_e
 	return *ret ? 0 : bus_fail(error, -ENOENT, &e);
 }
 
-/* Every fault on a line of its own: "LINE:COLUMN: PATH: severity: sentence". */
+/* Every error on a line of its own: "LINE:COLUMN: PATH: error: sentence". */
 static int reply_faults(const struct diagnostics *diagnostics, sd_bus_error *error)
 {
 	struct buffer b = BUFFER_INIT(FAULTS_MAX);
@@ -46,7 +46,9 @@ static int reply_faults(const struct diagnostics *diagnostics, sd_bus_error *err
 	for (size_t i = 0; i < diagnostics->n; i++) {
 		const struct diagnostic *d = &diagnostics->items[i];
 
-		buffer_printf(&b, "%s%u:%u: %s: %s: %s", i ? "\n" : "", d->at.line, d->at.column, d->path,
+		if (d->severity != SEVERITY_ERROR)
+			continue; /* ValidateDefinition has them */
+		buffer_printf(&b, "%s%u:%u: %s: %s: %s", b.size > 0 ? "\n" : "", d->at.line, d->at.column, d->path,
 			severity_to_string(d->severity), d->message);
 	}
 	text = buffer_take_string(&b);

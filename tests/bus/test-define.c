@@ -82,6 +82,14 @@ Test(define, faulty_definition_is_refused_with_every_sentence)
 	cr_expect_eq(count_files("state/images"), 0);
 }
 
+Test(define, definition_without_a_name_is_refused_and_says_so)
+{
+	expect_error(define("<vm class=\"PC\"><schedule_hz>100</schedule_hz><memory>64</memory><cores count=\"1\"/></vm>",
+			     "an image"),
+		"org.hvmd1.InvalidDefinition", "1:1: /vm: error: name is missing; write name=\"nautilus\"");
+	cr_expect_null(strchr(call_error.message, '\n'), "what is ignored is no error: %s", call_error.message);
+}
+
 Test(define, no_xml_is_refused)
 {
 	expect_error(define("this is no XML", "an image"), "org.hvmd1.InvalidDefinition", "error: ");
