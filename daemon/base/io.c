@@ -149,13 +149,39 @@ int file_write_atomic(int dirfd, const char *name, const void *data, size_t size
 	return 0;
 }
 
+/* Flushes the folder that `path`, which has just been made, is in. One that we may not read, we cannot flush. */
+static int sync_parent(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *parent = !slash ? strdup(".") : strndup(path, slash > path ? (size_t)(slash - path) : 1);
+	_cleanup_close_ int fd = -1;
+
+	if (!parent)
+		return -ENOMEM;
+	fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EACCES ? 0 : -errno;
+	return dir_sync(fd);
+}
+
+/* What is in a folder lasts only as long as the folder's own name does. */
+static int make_lasting(const char *path, mode_t mode)
+{
+	if (mkdir(path, mode) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return sync_parent(path);
+}
+
 static int make_parents(char *path)
 {
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		int r;
+
 		*slash = '\0';
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
-			return -errno;
+		r = make_lasting(path, 0755);
 		*slash = '/';
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -168,8 +194,8 @@ int dir_open_make(const char *path, mode_t mode, int *ret_fd, struct error *e)
 	if (!copy)
 		return error_set_errno(e, -ENOMEM, "%s", path);
 	r = make_parents(copy);
-	if (r == 0 && mkdir(path, mode) < 0 && errno != EEXIST)
-		r = -errno;
+	if (r == 0)
+		r = make_lasting(path, mode);
 	if (r < 0)
 		return error_set_errno(e, r, "creating the folder %s", path);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -44,5 +44,8 @@ int file_write_atomic(int dirfd, const char *name, const void *data, size_t size
 /* Flushes a folder's entries to disk. Borrows dirfd. */
 int dir_sync(int dirfd);
 
-/* Creates a folder and its parents where missing (mode 0755 for parents, `mode` for itself) and opens it. */
+/*
+ * Creates a folder and its parents where missing (mode 0755 for parents, `mode` for itself), so that they last,
+ * and opens it.
+ */
 int dir_open_make(const char *path, mode_t mode, int *ret_fd, struct error *e);
