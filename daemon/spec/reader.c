@@ -52,8 +52,8 @@ static void report_no_file(struct reader *r, const struct element *element, enum
 {
 	char list[SPEC_FILES_MAX * (VALUE_QUOTE_MAX + 4)];
 
-	if (!reader_knows(r, SPEC_FIELD_FILES))
-		return; /* it may be among those with faults of their own */
+	if (!reader_knows(r, SPEC_FIELD_FILES) || r->d->out_of_memory)
+		return; /* it may be among those with faults of their own, or that memory was too short for */
 	list_files(r->spec, list, sizeof(list));
 	element_fault(element, id, r->d, SEVERITY_ERROR, "%s: no file has the id \"%s\"; %s%s", grammar[id].name,
 		value_quote(text).text, list[0] ? "there is " : "files is missing or empty", list);

@@ -9,6 +9,7 @@
 #include <libxml/parserInternals.h>
 
 #include "base/macro.h"
+#include "spec/reserve.h"
 #include "spec/tags.h"
 #include "spec/value.h"
 
@@ -215,6 +216,7 @@ xmlDoc *xml_read(const char *text, size_t size, struct diagnostics *d)
 	struct reading reading = {.d = d, .size = size, .line = 1};
 	_cleanup_free_ char *copy = NULL;
 
+	reserve_for_libxml2();
 	if (size == 0 || size > INT_MAX) {
 		diagnostics_add(
 			d, NOWHERE, "", SEVERITY_ERROR, "the definition is %s", size ? "too long" : "empty");
