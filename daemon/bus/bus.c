@@ -19,6 +19,7 @@
 
 #include "abi/names.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "bus/objects.h"
 
 static void wake(evutil_socket_t fd, short what, void *userdata)
@@ -185,13 +186,28 @@ static void tell_n_vms(struct bus *bus)
 	sd_bus_emit_properties_changed(bus->sd, HVMD_PATH, HVMD_IFACE_MANAGER, "NVMs", NULL);
 }
 
+/*
+ * What sd-bus had no memory for is lost, and who called waits in vain; but everybody else, and every VM that
+ * runs, would be worse off without hvmd.
+ */
+static int forgive(int r)
+{
+	static struct ratelimit limit = {.interval_usec = 10000000, .burst = 5};
+
+	if (r != -ENOMEM)
+		return r;
+	if (log_ratelimit(&limit))
+		log_warning("a message on the bus is lost: memory is short");
+	return 0;
+}
+
 int bus_dispatch(struct bus *bus, struct error *e)
 {
 	uint64_t until = UINT64_MAX;
 	int r, events;
 
 	do {
-		r = sd_bus_process(bus->sd, NULL);
+		r = forgive(sd_bus_process(bus->sd, NULL));
 		tell_n_vms(bus);
 	} while (r > 0);
 	events = r < 0 ? r : sd_bus_get_events(bus->sd);
