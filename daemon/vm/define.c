@@ -72,6 +72,7 @@ static int check_files(const struct define *d, struct error *e)
 {
 	for (size_t i = 0; i < d->spec->n_files; i++) {
 		const struct spec_file *file = &d->spec->files[i];
+		int r;
 
 		if (is_copied(d, file))
 			continue;
@@ -79,10 +80,13 @@ static int check_files(const struct define *d, struct error *e)
 			return error_set(e, -EINVAL,
 				"file \"%s\": no descriptor was passed and the definition has no sha256 of a stored image",
 				file->id);
-		if (!image_exists(d->dirfd, file->sha256))
+		r = image_find(d->dirfd, file->sha256, e);
+		if (r == -ENOENT)
 			return error_set(e, -EINVAL,
 				"file \"%s\": no descriptor was passed and the image of its sha256 is not in the store",
 				file->id);
+		if (r < 0)
+			return error_prefix(e, r, "file \"%s\"", file->id);
 	}
 	return 0;
 }

@@ -150,13 +150,28 @@ int image_flush(int dirfd, struct error *e)
 	return r < 0 ? error_set(e, -EIO, "flushing the folder of images: %s", strerror(-r)) : 0;
 }
 
-bool image_exists(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE])
+static int check_found(const char *name, const struct stat *st, struct error *e)
+{
+	if (!S_ISREG(st->st_mode))
+		return error_set(e, -EIO, "image %s: not a regular file", name);
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return error_set(e, -EIO,
+			"image %s: it belongs to user %u; only root and the user of hvmd (%u) may own images",
+			name, (unsigned)st->st_uid, (unsigned)geteuid());
+	if (st->st_size == 0)
+		return error_set(e, -EIO, "image %s: it is empty", name);
+	return 0;
+}
+
+int image_find(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], struct error *e)
 {
 	char name[IMAGE_HEX_SIZE];
 	struct stat st;
 
 	image_hex(digest, name);
-	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_set(e, errno == ENOENT ? -ENOENT : -EIO, "image %s: %s", name, strerror(errno));
+	return check_found(name, &st, e);
 }
 
 int image_open(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], int *ret_fd, struct error *e)
@@ -164,16 +179,17 @@ int image_open(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], int *ret_fd, 
 	_cleanup_close_ int fd = -1;
 	char name[IMAGE_HEX_SIZE];
 	struct stat st;
+	int r;
 
 	image_hex(digest, name);
 	/* O_NONBLOCK: what somebody put here may be a FIFO */
 	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return error_set(e, -EIO, "image %s: %s", name, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return error_set(e, -EIO, "image %s: not a regular file", name);
-	*ret_fd = take_fd(fd);
-	return 0;
+	r = check_found(name, &st, e);
+	if (r == 0)
+		*ret_fd = take_fd(fd);
+	return r;
 }
 
 int image_verify(

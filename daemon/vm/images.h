@@ -55,10 +55,13 @@ void image_drop(int dirfd, struct image_copy *copy);
 /* Makes the names of the images last. Returns 0, or -EIO with a sentence. */
 int image_flush(int dirfd, struct error *e);
 
-/* Whether the folder has this image. */
-bool image_exists(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE]);
+/*
+ * Whether the folder has this image, as a regular file of ours or root's. Returns 0, or with a sentence
+ * -ENOENT when there is none, or -EIO.
+ */
+int image_find(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], struct error *e);
 
-/* Opens an image for reading, for the caller. Returns 0, or -EIO with a sentence. */
+/* Opens it for reading, for the caller. Returns 0, or -EIO with a sentence, also when there is none. */
 int image_open(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], int *ret_fd, struct error *e);
 
 /*

@@ -48,10 +48,16 @@ static int check_stored(
 		return error_set(e, -EBADMSG, "it defines VM \"%s\"", spec->name);
 	if (!spec->has_uuid)
 		return error_set(e, -EBADMSG, "it has no UUID");
-	for (size_t i = 0; i < spec->n_files; i++)
-		if (!spec->files[i].stored || !image_exists(registry->store->images, spec->files[i].sha256))
-			return error_set(e, -EBADMSG, "the image of file \"%s\" is not in the store",
-				spec->files[i].id);
+	for (size_t i = 0; i < spec->n_files; i++) {
+		const struct spec_file *file = &spec->files[i];
+		int r;
+
+		if (!file->stored)
+			return error_set(e, -EBADMSG, "file \"%s\" has no sha256", file->id);
+		r = image_find(registry->store->images, file->sha256, e);
+		if (r < 0)
+			return error_prefix(e, r, "file \"%s\"", file->id);
+	}
 	return 0;
 }
 

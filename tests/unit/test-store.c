@@ -108,7 +108,7 @@ Test(store, image_is_stored_under_its_digest_whatever_the_descriptors_position)
 	image_hex(digest, name);
 	cr_expect_str_eq(name, ABC_SHA256);
 	cr_expect(file_exists("images/" ABC_SHA256));
-	cr_expect(image_exists(store->images, digest));
+	cr_expect_eq(image_find(store->images, digest, NULL), 0);
 	cr_assert_eq(image_open(store->images, digest, &stored, NULL), 0);
 	cr_assert_eq(read_full(stored, bytes, 3), 3);
 	cr_expect_str_eq(bytes, "abc");
@@ -141,7 +141,7 @@ Test(store, missing_image_is_named)
 	struct error e = {};
 	int fd;
 
-	cr_expect_not(image_exists(store->images, digest));
+	cr_expect_eq(image_find(store->images, digest, &e), -ENOENT);
 	cr_expect_eq(image_open(store->images, digest, &fd, &e), -EIO);
 	cr_expect(strstr(e.text, "image ab00000000"), "%s", e.text);
 	store_free(store);
@@ -362,21 +362,239 @@ Test(registry, is_sorted_by_name)
 	registry_free(registry);
 }
 
-Test(registry, faulty_entries_are_skipped_and_the_others_served)
+/* What a reload finds wrong, a line each. */
+static char said[8192];
+
+static void note_fault(void *userdata, const char *file, const char *sentence)
+{
+	size_t n = strlen(said);
+
+	(void)userdata;
+	snprintf(said + n, sizeof(said) - n, "%s: %s\n", file, sentence);
+}
+
+static const char *reload(struct registry *registry)
+{
+	struct error e = {};
+
+	said[0] = '\0';
+	cr_assert_eq(registry_reload(registry, note_fault, NULL, &e), 0, "%s", e.text);
+	return said;
+}
+
+/* What opening, and then reading it again, says of an entry that `make` puts beside a good one. */
+static const char *fault_of(void (*make)(const char *path), const char *name)
 {
 	struct registry *registry = open_registry();
+	char path[256];
 
-	define(registry, "good", "abc", NULL);
+	cr_assert_eq(define(registry, "good", "abc", NULL), 0);
 	registry_free(registry);
-	put_file("definitions/garbage.xml", "\x01\x02\x03");
-	put_file("definitions/empty.xml", "");
-	put_file("definitions/other.xml",
-		"<vm name=\"x\" class=\"PC\"><memory>16</memory><cores count=\"1\"/></vm>");
-	put_file("definitions/nouuid.xml",
-		"<vm name=\"nouuid\" class=\"PC\"><memory>16</memory><cores count=\"1\"/></vm>");
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	make(path);
+	registry = open_registry();
+	cr_expect_not_null(registry_find(registry, "good", NULL));
+	cr_expect_eq(registry->n_vms, 1);
+	reload(registry);
+	registry_free(registry);
+	return said;
+}
+
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	cr_assert_geq(fd, 0, "%s", path);
+	write_full(fd, text, strlen(text));
+	close(fd);
+}
+
+#define RIGHT(name)                                                                                            \
+	"<vm name=\"" name "\" class=\"PC\" uuid=\"1b4e28ba-2fa1-41d2-883f-0016d3cca427\"><memory>16</memory>"    \
+	"<cores count=\"1\"/></vm>"
+
+static void make_garbage(const char *path)
+{
+	put(path, "\x01\x02\x03");
+}
+
+static void make_empty(const char *path)
+{
+	put(path, "");
+}
+
+static void make_truncated(const char *path)
+{
+	put(path, "<vm name=\"bad\" class=\"PC\"><memory>16</mem");
+}
+
+static void make_other_name(const char *path)
+{
+	put(path, RIGHT("other"));
+}
+
+static void make_without_uuid(const char *path)
+{
+	put(path, "<vm name=\"bad\" class=\"PC\"><memory>16</memory><cores count=\"1\"/></vm>");
+}
+
+static void make_large(const char *path)
+{
+	put(path, "");
+	cr_assert_eq(truncate(path, (1 << 20) + 1), 0);
+}
+
+static void make_folder(const char *path)
+{
+	cr_assert_eq(mkdir(path, 0755), 0);
+}
+
+static void make_fifo(const char *path)
+{
+	cr_assert_eq(mkfifo(path, 0644), 0);
+}
+
+static void make_link(const char *path)
+{
+	cr_assert_eq(symlink("good.xml", path), 0);
+}
+
+static void make_dangling_link(const char *path)
+{
+	cr_assert_eq(symlink("/nonexistent", path), 0);
+}
+
+static void make_foreign(const char *path)
+{
+	put(path, RIGHT("bad"));
+	cr_assert_eq(chown(path, 4711, 4711), 0);
+}
+
+static void make_unreadable(const char *path)
+{
+	put(path, RIGHT("bad"));
+	cr_assert_eq(chmod(path, 0), 0);
+}
+
+static void make_same_uuid(const char *path)
+{
+	char copy[512];
+
+	snprintf(copy, sizeof(copy), "sed 's/name=.good./name=\"later\"/' %s/definitions/good.xml >%s", dir, path);
+	cr_assert_eq(system(copy), 0);
+}
+
+#define BAD "definitions/bad.xml"
+
+Test(registry, faulty_definition_is_named_and_the_others_are_served)
+{
+	static const struct {
+		void (*make)(const char *path);
+		const char *sentence;
+	} cases[] = {
+		{make_garbage, BAD ": line 1: : not well-formed XML: "},
+		{make_empty, BAD ": line 0: : the definition is empty\n"},
+		{make_truncated, BAD ": line 1: : not well-formed XML: "},
+		{make_other_name, BAD ": it defines VM \"other\"\n"},
+		{make_without_uuid, BAD ": it has no UUID\n"},
+		{make_large, BAD ": it: 1048577 bytes are more than the limit of 1048576\n"},
+		{make_folder, BAD ": it: not a regular file\n"},
+		{make_fifo, BAD ": it: not a regular file\n"},
+		{make_link, BAD ": it cannot be opened: Too many levels of symbolic links\n"},
+		{make_dangling_link, BAD ": it cannot be opened: Too many levels of symbolic links\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *told = fault_of(cases[i].make, BAD);
+
+		cr_expect(strncmp(told, cases[i].sentence, strlen(cases[i].sentence)) == 0, "\"%s\" is not \"%s\"", told,
+			cases[i].sentence);
+		remove_dir();
+		make_dir();
+	}
+}
+
+Test(registry, definition_of_somebody_else_is_named_and_not_served)
+{
+	if (geteuid() != 0)
+		cr_skip("only root can give a file away");
+	cr_expect_str_eq(fault_of(make_foreign, BAD),
+		BAD ": it belongs to user 4711; only root and the user of hvmd (0) may own definitions\n");
+}
+
+Test(registry, unreadable_definition_is_named)
+{
+	if (geteuid() == 0) { /* who may read everything */
+		cr_assert_eq(chown(dir, 65534, 65534), 0);
+		cr_assert_eq(setegid(65534), 0);
+		cr_assert_eq(seteuid(65534), 0);
+	}
+	cr_expect_str_eq(fault_of(make_unreadable, BAD), BAD ": it cannot be opened: Permission denied\n");
+	cr_expect_eq(geteuid() == getuid() || seteuid(getuid()) == 0, true);
+}
+
+Test(registry, definition_with_the_uuid_of_another_is_named)
+{
+	cr_expect_str_eq(fault_of(make_same_uuid, "definitions/later.xml"),
+		"definitions/later.xml: VM later: its UUID is that of VM good; leave it out or choose another\n");
+}
+
+Test(registry, other_entries_among_the_definitions_are_named)
+{
+	cr_expect_str_eq(fault_of(make_empty, "definitions/notes.txt"),
+		"definitions/notes.txt: it is no definition, its name does not end in .xml\n");
+}
+
+/* What is said when the image of a VM becomes something else. */
+static const char *fault_of_image(void (*make)(const char *path))
+{
+	struct registry *registry = open_registry();
+	char path[256];
+
+	cr_assert_eq(define(registry, "good", "xyz", NULL), 0);
+	cr_assert_eq(define(registry, "bad", "abc", NULL), 0);
+	registry_free(registry);
+	snprintf(path, sizeof(path), "%s/images/" ABC_SHA256, dir);
+	unlink(path);
+	make(path);
+	registry = open_registry();
+	cr_expect_not_null(registry_find(registry, "good", NULL));
+	cr_expect_eq(registry->n_vms, 1);
+	reload(registry);
+	registry_free(registry);
+	remove_dir();
+	make_dir();
+	return said;
+}
+
+Test(registry, definition_with_a_faulty_image_is_named)
+{
+	static const char image[] = BAD ": file \"hrt\": image " ABC_SHA256 ": ";
+	const size_t n = sizeof(image) - 1;
+
+	cr_expect_str_eq(fault_of_image(make_empty) + n, "it is empty\n");
+	cr_expect_str_eq(fault_of_image(make_folder) + n, "not a regular file\n");
+	cr_expect_str_eq(fault_of_image(make_fifo) + n, "not a regular file\n");
+	cr_expect_str_eq(fault_of_image(make_dangling_link) + n, "not a regular file\n");
+	cr_expect_eq(strncmp(said, image, n), 0, "%s", said);
+	if (geteuid() != 0)
+		return;
+	cr_expect_str_eq(fault_of_image(make_foreign) + n,
+		"it belongs to user 4711; only root and the user of hvmd (0) may own images\n");
+}
+
+Test(registry, temporary_that_is_a_folder_does_not_keep_it_from_starting)
+{
+	struct registry *registry = open_registry();
+	char path[256];
+
+	define(registry, "a", "abc", NULL);
+	registry_free(registry);
+	snprintf(path, sizeof(path), "%s/definitions/.#x.xml", dir);
+	make_folder(path);
 	registry = open_registry();
 	cr_expect_eq(registry->n_vms, 1);
-	cr_expect_not_null(registry_find(registry, "good", NULL));
+	cr_expect_str_eq(reload(registry), "");
 	registry_free(registry);
 }
 
