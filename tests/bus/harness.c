@@ -145,7 +145,7 @@ void hvmd_start(void)
 	const char *build = getenv("top_builddir");
 	char program[256], bus[160], state[160], run[160], monitor[256], kvm[160];
 
-	snprintf(program, sizeof(program), "%s/hvmd", build ? build : ".");
+	snprintf(program, sizeof(program), "%s/%s", build ? build : ".", harness.program ? harness.program : "hvmd");
 	snprintf(bus, sizeof(bus), "--bus=%s", harness.address);
 	snprintf(state, sizeof(state), "--state-dir=%s", harness_path("state"));
 	snprintf(run, sizeof(run), "--run-dir=%s", harness_path("run"));

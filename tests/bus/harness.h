@@ -22,6 +22,7 @@ struct harness {
 	char address[128];
 	const char *kvm;     /* --kvm=; set before harness_start() to change it */
 	const char *monitor; /* --monitor=; NULL: the fake */
+	const char *program; /* in the build folder; NULL: hvmd */
 	pid_t dbus, hvmd;
 	sd_bus *bus;
 };
