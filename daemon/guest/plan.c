@@ -136,10 +136,13 @@ static int check_comm_page(const struct plan *plan, struct error *e)
 
 /* --- Regions -------------------------------------------------------------- */
 
-static void add(struct plan *plan, uint64_t start, uint64_t end, enum plan_access access, const char *format,
-	...) __attribute__((format(printf, 5, 6)));
-static void add(
-	struct plan *plan, uint64_t start, uint64_t end, enum plan_access access, const char *format, ...)
+static const struct plan_origin zero = {.source = PLAN_ZERO}, generated = {.source = PLAN_GENERATED},
+				nowhere = {.source = PLAN_NOWHERE};
+
+static void add(struct plan *plan, uint64_t start, uint64_t end, enum plan_access access,
+	const struct plan_origin *origin, const char *format, ...) __attribute__((format(printf, 6, 7)));
+static void add(struct plan *plan, uint64_t start, uint64_t end, enum plan_access access,
+	const struct plan_origin *origin, const char *format, ...)
 {
 	struct plan_region *r = &plan->regions[plan->n_regions];
 	va_list ap;
@@ -148,7 +151,7 @@ static void add(
 		return;
 	assert(plan->n_regions < PLAN_REGIONS_MAX);
 	plan->n_regions++;
-	*r = (struct plan_region){.gpa = start, .size = end - start, .access = access};
+	*r = (struct plan_region){.gpa = start, .size = end - start, .access = access, .origin = *origin};
 	va_start(ap, format);
 	vsnprintf(r->name, sizeof(r->name), format, ap);
 	va_end(ap);
@@ -159,9 +162,18 @@ static uint64_t region_end(const struct plan_region *r)
 	return r->gpa + r->size;
 }
 
-static int add_image(struct plan *plan, const struct hrt_image *image, struct error *e)
+static struct plan_origin from_file(size_t file, const struct image_segment *s)
+{
+	if (s->file_size == 0)
+		return zero;
+	return (struct plan_origin){
+		.source = PLAN_FILE, .file = (uint32_t)file, .offset = s->offset, .size = s->file_size};
+}
+
+static int add_image(struct plan *plan, const struct vm_spec *spec, const struct hrt_image *image, struct error *e)
 {
 	const struct image_segment *s;
+	struct plan_origin origin;
 
 	for (size_t i = 0; i < image->n_segments; i++) {
 		s = &image->segments[i];
@@ -170,23 +182,24 @@ static int add_image(struct plan *plan, const struct hrt_image *image, struct er
 				"image %zu, 0x%llx bytes at 0x%llx, does not lie in RAM, which ends at 0x%llx: "
 				"give the VM more memory, or link the image lower",
 				i, ULL(s->memory_size), ULL(s->gpa), ULL(plan->end));
-		add(plan, s->gpa, s->gpa + s->memory_size, PLAN_HRT, "image %zu", i);
+		origin = from_file(spec->hrt_file, s);
+		add(plan, s->gpa, s->gpa + s->memory_size, PLAN_HRT, &origin, "image %zu", i);
 	}
 	return 0;
 }
 
 static void add_fixed(struct plan *plan)
 {
-	add(plan, 0, plan->ros_bytes, plan->sees_ros ? PLAN_BOTH : PLAN_ROS, "ros memory");
-	add(plan, plan->stacks, plan->info, PLAN_HRT, "stacks");
-	add(plan, plan->info, plan->page_tables, PLAN_HRT, "info block");
-	add(plan, plan->page_tables, plan->tss, PLAN_HRT, "page tables");
-	add(plan, plan->tss, plan->gdt, PLAN_HRT, "tss");
-	add(plan, plan->gdt, plan->idt, PLAN_HRT, "gdt");
-	add(plan, plan->idt, plan->handler, PLAN_HRT, "idt");
-	add(plan, plan->handler, plan->end, PLAN_HRT, "null handler");
-	add(plan, DEVICE_HOLE_START, DEVICE_HOLE_END, PLAN_DEVICE, "device hole");
-	add(plan, plan->comm_page, plan->comm_page + PAGE_SIZE, PLAN_BOTH, "comm page");
+	add(plan, 0, plan->ros_bytes, plan->sees_ros ? PLAN_BOTH : PLAN_ROS, &zero, "ros memory");
+	add(plan, plan->stacks, plan->info, PLAN_HRT, &generated, "stacks");
+	add(plan, plan->info, plan->page_tables, PLAN_HRT, &generated, "info block");
+	add(plan, plan->page_tables, plan->tss, PLAN_HRT, &generated, "page tables");
+	add(plan, plan->tss, plan->gdt, PLAN_HRT, &zero, "tss");
+	add(plan, plan->gdt, plan->idt, PLAN_HRT, &generated, "gdt");
+	add(plan, plan->idt, plan->handler, PLAN_HRT, &generated, "idt");
+	add(plan, plan->handler, plan->end, PLAN_HRT, &generated, "null handler");
+	add(plan, DEVICE_HOLE_START, DEVICE_HOLE_END, PLAN_DEVICE, &nowhere, "device hole");
+	add(plan, plan->comm_page, plan->comm_page + PAGE_SIZE, PLAN_BOTH, &zero, "comm page");
 }
 
 static int compare_regions(const void *a, const void *b)
@@ -237,7 +250,7 @@ static void add_leftovers(struct plan *plan, uint64_t start, uint64_t end)
 
 		if (region_end(r) <= start)
 			continue;
-		add(plan, start, r->gpa < end ? r->gpa : end, PLAN_HRT, "hrt memory");
+		add(plan, start, r->gpa < end ? r->gpa : end, PLAN_HRT, &zero, "hrt memory");
 		start = region_end(r);
 	}
 }
@@ -271,7 +284,7 @@ int plan_hrt(const struct vm_spec *spec, const struct hrt_image *image, bool gig
 	r = place_boot_state(ret, e);
 	if (r < 0)
 		return r;
-	r = add_image(ret, image, e);
+	r = add_image(ret, spec, image, e);
 	if (r < 0)
 		return r;
 	add_fixed(ret);
@@ -304,4 +317,19 @@ const char *plan_access_to_string(enum plan_access access)
 		return "device";
 	}
 	return "device";
+}
+
+const char *plan_source_to_string(enum plan_source source)
+{
+	switch (source) {
+	case PLAN_ZERO:
+		return "zero";
+	case PLAN_FILE:
+		return "file";
+	case PLAN_GENERATED:
+		return "generated";
+	case PLAN_NOWHERE:
+		return "none";
+	}
+	return "none";
 }

@@ -46,11 +46,28 @@ enum plan_access {
 	PLAN_DEVICE = 0,   /* no memory behind it */
 };
 
+enum plan_source {
+	PLAN_ZERO,      /* nowhere: all of it is zero */
+	PLAN_FILE,      /* a file of the definition */
+	PLAN_GENERATED, /* we write them, for this VM */
+	PLAN_NOWHERE,   /* no memory behind it */
+};
+
+/* Where the bytes of a region come from. */
+struct plan_origin {
+	enum plan_source source;
+	/* PLAN_FILE only: [offset, offset + size) of the file stands at the region's start; zero follows it */
+	uint32_t file;   /* index into the definition's files */
+	uint64_t offset;
+	uint64_t size;   /* bytes, up to the region's */
+};
+
 struct plan_region {
 	char name[PLAN_NAME_MAX];
 	uint64_t gpa;
 	uint64_t size; /* bytes, > 0 */
 	enum plan_access access;
+	struct plan_origin origin;
 };
 
 struct plan {
@@ -97,3 +114,6 @@ const struct plan_region *plan_find(const struct plan *plan, uint64_t gpa);
 
 /* "ros", "hrt", "both" or "device". */
 const char *plan_access_to_string(enum plan_access access);
+
+/* "zero", "file", "generated" or "none". */
+const char *plan_source_to_string(enum plan_source source);

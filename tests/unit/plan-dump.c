@@ -89,7 +89,7 @@ static void say_plan(const struct plan *plan)
 
 int main(void)
 {
-	struct wish w;
+	struct wish w = {};
 	struct plan plan;
 	struct error e;
 	unsigned bytes;
@@ -98,7 +98,6 @@ int main(void)
 		     "%" SCNu64 "%" SCNu64 "%u",
 		       &w.memory, &w.ros_memory, &w.flags, &w.map, &w.gva_offset, &w.ros_cores, &w.hrt_cores, &w.stack,
 		       &w.comm_page, &w.image, &w.image_size, &bytes) == 12) {
-		w.no_gigabyte_pages = false;
 		if (wish_plan(&w, &plan, &e) < 0) {
 			printf("refused %s\n", e.text);
 		} else {

@@ -17,6 +17,7 @@ struct wish {
 	uint32_t ros_cores, hrt_cores;
 	uint64_t flags, map, gva_offset, comm_page;
 	uint64_t image, image_size; /* GPA and memory of the one segment */
+	uint64_t file_size; /* its bytes in the file; 0: all zero */
 	bool no_gigabyte_pages;
 	enum spec_access ros_access; /* of the HRT */
 };
@@ -42,7 +43,8 @@ static inline int wish_plan(const struct wish *wish, struct plan *ret, struct er
 		.hrt_ros_memory = wish->ros_access,
 	};
 	struct hrt_image image = {
-		.segments = {{.gpa = wish->image, .memory_size = wish->image_size}},
+		.segments = {{.gpa = wish->image, .memory_size = wish->image_size, .offset = 0x1000,
+			.file_size = wish->file_size}},
 		.n_segments = 1,
 		.flags = wish->flags,
 		.max_mem_to_map = wish->map,

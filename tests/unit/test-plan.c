@@ -106,6 +106,52 @@ Test(plan, names_every_region)
 	});
 }
 
+static const struct plan_region *region(const char *name)
+{
+	for (size_t i = 0; i < plan.n_regions; i++)
+		if (strcmp(plan.regions[i].name, name) == 0)
+			return &plan.regions[i];
+	cr_fatal("there is no region \"%s\"", name);
+}
+
+static const char *source(const char *name)
+{
+	return plan_source_to_string(region(name)->origin.source);
+}
+
+Test(plan, says_of_every_region_where_its_bytes_come_from)
+{
+	wish.file_size = 0x2345;
+	cr_plans();
+	cr_assert_str_eq(source("ros memory"), "zero");
+	cr_assert_str_eq(source("hrt memory"), "zero");
+	cr_assert_str_eq(source("image 0"), "file");
+	cr_assert_str_eq(source("stacks"), "generated");
+	cr_assert_str_eq(source("info block"), "generated");
+	cr_assert_str_eq(source("page tables"), "generated");
+	cr_assert_str_eq(source("tss"), "zero");
+	cr_assert_str_eq(source("gdt"), "generated");
+	cr_assert_str_eq(source("idt"), "generated");
+	cr_assert_str_eq(source("null handler"), "generated");
+	cr_assert_str_eq(source("device hole"), "none");
+	cr_assert_str_eq(source("comm page"), "zero");
+}
+
+Test(plan, says_which_bytes_of_which_file_an_image_region_has)
+{
+	wish.file_size = 0x2345;
+	cr_plans();
+	cr_assert(eq(u32, region("image 0")->origin.file, 0));
+	cr_assert(eq(u64, region("image 0")->origin.offset, 0x1000));
+	cr_assert(eq(u64, region("image 0")->origin.size, 0x2345));
+}
+
+Test(plan, says_that_a_segment_without_bytes_in_the_file_is_zero)
+{
+	cr_plans();
+	cr_assert_str_eq(source("image 0"), "zero");
+}
+
 Test(plan, puts_the_boot_state_above_4_gib_where_ram_goes_on_there)
 {
 	wish.memory = 5 * GiB;
