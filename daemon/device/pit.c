@@ -1,6 +1,9 @@
 /* pit.c - see pit.h */
 #include "device/pit.h"
 
+#include "base/clock.h"
+#include "device/bus.h"
+
 #define CONTROL_CHANNEL_2  2u /* bits 7:6 of the control word */
 #define CONTROL_READ_BACK  3u
 #define READ_BACK_SELECT_2 0x08u /* of a read-back command: channel 2 */
@@ -22,11 +25,6 @@ void pit_init(struct pit *pit)
 void pit_fini(struct pit *pit)
 {
 	pthread_mutex_destroy(&pit->lock);
-}
-
-bool pit_has_port(uint16_t port)
-{
-	return port == PIT_PORT_COUNT || port == PIT_PORT_CONTROL || port == PIT_PORT_GATE;
 }
 
 static uint32_t period(const struct pit *pit)
@@ -208,4 +206,43 @@ uint8_t pit_read(struct pit *pit, uint16_t port, uint64_t now_nsec)
 		value = read_gate(pit, now_nsec);
 	pthread_mutex_unlock(&pit->lock);
 	return value;
+}
+
+/* --- On the bus: the registers are a byte wide each ----------------------------------------------------------- */
+
+static void count_read(void *data, uint64_t offset, uint8_t *bytes, unsigned size)
+{
+	for (unsigned i = 0; i < size; i++)
+		bytes[i] = pit_read(data, (uint16_t)(PIT_PORT_COUNT + offset + i), clock_nsec());
+}
+
+static void count_write(void *data, uint64_t offset, const uint8_t *bytes, unsigned size)
+{
+	for (unsigned i = 0; i < size; i++)
+		pit_write(data, (uint16_t)(PIT_PORT_COUNT + offset + i), bytes[i], clock_nsec());
+}
+
+static void gate_read(void *data, uint64_t offset, uint8_t *bytes, unsigned size)
+{
+	(void)offset, (void)size; /* there is one */
+	*bytes = pit_read(data, PIT_PORT_GATE, clock_nsec());
+}
+
+static void gate_write(void *data, uint64_t offset, const uint8_t *bytes, unsigned size)
+{
+	(void)offset, (void)size;
+	pit_write(data, PIT_PORT_GATE, *bytes, clock_nsec());
+}
+
+int pit_attach(struct pit *pit, struct bus *ports, struct error *e)
+{
+	static const struct bus_ops count_ops = {.read = count_read, .write = count_write};
+	static const struct bus_ops gate_ops = {.read = gate_read, .write = gate_write};
+	struct bus_device counter = {
+		.start = PIT_PORT_COUNT, .size = 2, .name = "the timer's channel 2", .ops = &count_ops, .data = pit};
+	struct bus_device gate = {
+		.start = PIT_PORT_GATE, .size = 1, .name = "the timer's gate", .ops = &gate_ops, .data = pit};
+	int r = bus_add(ports, &counter, e);
+
+	return r < 0 ? r : bus_add(ports, &gate, e);
 }

@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct bus;
+struct error;
+
 #define PIT_HZ           1193182u
 #define PIT_PORT_COUNT   0x42
 #define PIT_PORT_CONTROL 0x43
@@ -37,8 +40,8 @@ struct pit {
 void pit_init(struct pit *pit);
 void pit_fini(struct pit *pit);
 
-/* Whether the port is one of ours. */
-bool pit_has_port(uint16_t port);
+/* Answers at its ports from now on, by CLOCK_MONOTONIC. Fails as bus_add() does. */
+int pit_attach(struct pit *pit, struct bus *ports, struct error *e);
 
 /* One byte each; now_nsec is CLOCK_MONOTONIC and never runs backwards. */
 void pit_write(struct pit *pit, uint16_t port, uint8_t value, uint64_t now_nsec);

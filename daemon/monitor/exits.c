@@ -17,7 +17,6 @@
 
 #include "abi/hrt.h"
 #include "abi/x86.h"
-#include "base/clock.h"
 #include "base/cursor.h"
 #include "guest/paging.h"
 #include "monitor/hypercall.h"
@@ -139,67 +138,61 @@ static void heartbeat(struct core *core, const struct vcpu_exit *exit)
 	counter_add(&core->counters.heartbeats, exit->io.count);
 }
 
-static bool is_pit(const struct core *core, const struct vcpu_exit *exit)
-{
-	return core->partition->role == PARTITION_HRT && exit->io.size == 1 && pit_has_port(exit->io.port);
-}
+/* Ports that are a core's own, or a hypercall; the others are on the bus of its partition. */
+enum answer { ANSWER_NOBODY, ANSWER_GO_ON, ANSWER_PARK };
 
-static void do_pit(struct core *core, const struct vcpu_exit *exit)
-{
-	struct pit *pit = &core->partition->machine->pit;
-
-	for (uint32_t i = 0; i < exit->io.count; i++)
-		if (exit->io.in)
-			exit->io.data[i] = pit_read(pit, exit->io.port, clock_nsec());
-		else
-			pit_write(pit, exit->io.port, exit->io.data[i], clock_nsec());
-}
-
-static bool do_out(struct core *core, const struct vcpu_exit *exit)
+static enum answer do_own_port(struct core *core, const struct vcpu_exit *exit)
 {
 	switch (exit->io.port) {
 	case HVM_PORT:
 		if (exit->io.size == 4 && exit->io.count == 1)
-			return do_hypercall(core);
-		break;
+			return do_hypercall(core) ? ANSWER_GO_ON : ANSWER_PARK;
+		return ANSWER_NOBODY;
 	case HVM_PORT_CONSOLE:
-		if (exit->io.size == 1) {
-			machine_note_sign(core->partition);
-			debug_port_write(&core->port, exit->io.data, exit->io.count);
-			return true;
-		}
-		break;
+		if (exit->io.size != 1)
+			return ANSWER_NOBODY;
+		machine_note_sign(core->partition);
+		debug_port_write(&core->port, exit->io.data, exit->io.count);
+		return ANSWER_GO_ON;
 	case HVM_PORT_HEARTBEAT:
 		heartbeat(core, exit);
-		return true;
+		return ANSWER_GO_ON;
 	case PORT_DELAY:
-		return true;
+		return ANSWER_GO_ON;
 	}
-	counter_add(&core->counters.unknown_writes, 1);
-	return true;
+	return ANSWER_NOBODY;
+}
+
+/* Whether somebody answered; where nobody does, reads are all ones. */
+static bool on_bus(const struct bus *bus, uint64_t address, bool write, uint8_t *bytes, unsigned size)
+{
+	return write ? bus_write(bus, address, bytes, size) : bus_read(bus, address, bytes, size);
+}
+
+static void note_unknown(struct core *core, bool write)
+{
+	counter_add(write ? &core->counters.unknown_writes : &core->counters.unknown_reads, 1);
 }
 
 static bool do_io(struct core *core, const struct vcpu_exit *exit)
 {
-	if (is_pit(core, exit)) {
-		do_pit(core, exit);
-		return true;
-	}
-	if (!exit->io.in)
-		return do_out(core, exit);
-	memset(exit->io.data, 0xFF, (size_t)exit->io.size * exit->io.count);
-	counter_add(&core->counters.unknown_reads, 1);
+	enum answer answer = exit->io.in ? ANSWER_NOBODY : do_own_port(core, exit);
+	bool known = false;
+
+	if (answer != ANSWER_NOBODY)
+		return answer == ANSWER_GO_ON;
+	for (uint32_t i = 0; i < exit->io.count; i++)
+		known |= on_bus(&core->partition->ports, exit->io.port, !exit->io.in,
+			exit->io.data + (size_t)i * exit->io.size, exit->io.size);
+	if (!known)
+		note_unknown(core, !exit->io.in);
 	return true;
 }
 
 static bool do_mmio(struct core *core, const struct vcpu_exit *exit)
 {
-	if (exit->mmio.write) {
-		counter_add(&core->counters.unknown_writes, 1);
-		return true;
-	}
-	memset(exit->mmio.data, 0xFF, exit->mmio.size);
-	counter_add(&core->counters.unknown_reads, 1);
+	if (!on_bus(&core->partition->mmio, exit->mmio.gpa, exit->mmio.write, exit->mmio.data, exit->mmio.size))
+		note_unknown(core, exit->mmio.write);
 	return true;
 }
 

@@ -156,6 +156,11 @@ static int make_core(struct partition *p, struct core *core, uint32_t id, struct
 	return core_start(core, e);
 }
 
+static int add_devices(struct machine *machine, struct partition *p, struct error *e)
+{
+	return p->role == PARTITION_HRT ? pit_attach(&machine->pit, &p->ports, e) : 0;
+}
+
 static int make_partition(struct machine *machine, enum partition_role role, struct error *e)
 {
 	const struct vm_spec *spec = machine->spec;
@@ -167,6 +172,9 @@ static int make_partition(struct machine *machine, enum partition_role role, str
 	p->cores = calloc(n, sizeof(*p->cores));
 	if (!p->cores)
 		return error_set_errno(e, -ENOMEM, "making the %s partition", partition_role_to_string(role));
+	r = add_devices(machine, p, e);
+	if (r < 0)
+		return r;
 	r = kvm_machine_new(machine->host, p->first_core, &p->kvm, e);
 	if (r < 0)
 		return r;

@@ -22,6 +22,7 @@
 
 #include "base/error.h"
 #include "base/macro.h"
+#include "device/bus.h"
 #include "device/pit.h"
 #include "guest/memory.h"
 #include "guest/plan.h"
@@ -51,6 +52,7 @@ struct partition {
 	struct core *cores;      /* owned; n_cores */
 	uint32_t n_cores;
 	uint32_t first_core;
+	struct bus ports, mmio; /* who answers its cores; filled before they run */
 
 	/* The coordinator's */
 	enum partition_state state;
