@@ -155,6 +155,7 @@ int executable_next(
 			.virtual_address = p.p_vaddr,
 			.physical_address = p.p_paddr,
 			.memory_size = p.p_memsz,
+			.writable = (p.p_flags & PF_W) != 0,
 			.executable = (p.p_flags & PF_X) != 0,
 		};
 		return check_segment(x, ret, e) < 0 ? -ENOEXEC : 1;

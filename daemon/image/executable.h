@@ -1,6 +1,7 @@
 /* executable.h - the ELF side of an image: its header and its program headers (the only user of libelf) */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -15,7 +16,8 @@ struct executable_segment {
 	uint64_t virtual_address;
 	uint64_t physical_address;
 	uint64_t memory_size; /* > 0, >= file_size */
-	int executable;
+	bool writable;
+	bool executable;
 };
 
 struct executable; /* borrows the bytes it was opened on */

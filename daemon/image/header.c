@@ -10,6 +10,9 @@
 #include "base/checked.h"
 #include "base/cursor.h"
 #include "base/error.h"
+#include "base/macro.h"
+
+#define ULL(x)      ((unsigned long long)(x))
 
 #define HEADER_HEAD 16u /* magic, architecture, length, checksum */
 #define HEADER_MIN  24u /* and an end tag */
@@ -36,7 +39,7 @@ static void judge_candidate(const uint8_t *data, uint64_t limit, uint64_t offset
 	why[0] = '\0';
 	if (!cursor_ok(&c))
 		snprintf(
-			why, why_size, "is cut off after 0x%llx bytes", (unsigned long long)(limit - offset));
+			why, why_size, "is cut off after 0x%llx bytes", ULL(limit - offset));
 	else if (magic + arch + length + sum != 0)
 		snprintf(why, why_size, "has checksum 0x%08x where 0x%08x would be right", sum,
 			-(magic + arch + length));
@@ -47,7 +50,7 @@ static void judge_candidate(const uint8_t *data, uint64_t limit, uint64_t offset
 		snprintf(why, why_size, "has length %u; the shortest header has %u", length, HEADER_MIN);
 	else if (!range_within(offset, length, limit))
 		snprintf(why, why_size, "has length %u and does not end within the first %llu bytes", length,
-			(unsigned long long)limit);
+			ULL(limit));
 	*ret_length = length;
 }
 
@@ -87,88 +90,92 @@ static int locate(const uint8_t *data, uint64_t size, struct image_header *ret, 
 		find_header(data, limit, 4, ret, &suspect, why, sizeof(why)))
 		return 0;
 	if (why[0])
-		return error_set(e, -ENOEXEC, "no Multiboot2 header: what looks like one at 0x%llx %s",
-			(unsigned long long)suspect, why);
-	return error_set(e, -ENOEXEC,
+		return error_set(e, -ENOENT, "no Multiboot2 header: what looks like one at 0x%llx %s",
+			ULL(suspect), why);
+	return error_set(e, -ENOENT,
 		"no Multiboot2 header (0x%08x, 8-byte aligned) in the first %u bytes of the file",
 		MULTIBOOT2_HEADER_MAGIC, MULTIBOOT2_HEADER_SEARCH);
 }
 
 /* --- Its tags ------------------------------------------------------------- */
 
-static int wrong_size(const struct tag *tag, const char *name, const char *right, struct error *e)
+static void read_info_request(struct tag *tag, struct image_header *ret)
 {
-	return error_set(e, -ENOEXEC, "Multiboot2 %s tag at 0x%llx: size is %u; %s would be right", name,
-		(unsigned long long)tag->offset, tag->size, right);
-}
-
-static int twice(const struct tag *tag, const char *name, struct error *e)
-{
-	return error_set(e, -ENOEXEC, "a second Multiboot2 %s tag at 0x%llx; an image has one", name,
-		(unsigned long long)tag->offset);
-}
-
-/* Whether our information block has such a tag: [spec 5.3], guest/info.c. */
-static bool info_offered(uint32_t type)
-{
-	return type == MULTIBOOT2_INFO_COMMAND_LINE || type == MULTIBOOT2_INFO_LOADER_NAME ||
-		type == MULTIBOOT2_INFO_BASIC_MEMORY || type == MULTIBOOT2_INFO_MEMORY_MAP ||
-		type == HVM_INFO_TAG;
-}
-
-static int read_info_request(struct tag *tag, struct error *e)
-{
-	uint32_t type;
-
-	if (tag->size % 4 != 0)
-		return wrong_size(tag, "information request", "8 and 4 for each request", e);
-	if (tag->flags & MULTIBOOT2_TAG_OPTIONAL)
-		return 0;
 	while (tag->body.left) {
-		type = cursor_u32(&tag->body);
-		if (!info_offered(type))
-			return error_set(e, -ENOEXEC,
-				"Multiboot2 information request tag at 0x%llx: asks for information %u (0x%x); "
-				"an HRT is told 1, 2, 4, 6 and 0x%x",
-				(unsigned long long)tag->offset, type, type, HVM_INFO_TAG);
+		uint32_t type = cursor_u32(&tag->body);
+		uint64_t bit = type == HVM_INFO_TAG ? IMAGE_INFO_HRT : type < N_MULTIBOOT2_INFO ? IMAGE_INFO(type) : 0;
+
+		ret->info_wanted |= bit;
+		if (tag->flags & MULTIBOOT2_TAG_OPTIONAL)
+			continue;
+		ret->info_required |= bit;
+		if (!bit)
+			ret->info_unknown = type;
 	}
-	return 0;
 }
 
-static int read_address(struct tag *tag, struct image_header *ret, struct error *e)
+static void read_address(struct tag *tag, struct image_header *ret)
 {
-	if (tag->size != 24)
-		return wrong_size(tag, "address", "24", e);
-	if (ret->has_address)
-		return twice(tag, "address", e);
 	ret->has_address = true;
 	ret->header_addr = cursor_u32(&tag->body);
 	ret->load_addr = cursor_u32(&tag->body);
 	ret->load_end_addr = cursor_u32(&tag->body);
 	ret->bss_end_addr = cursor_u32(&tag->body);
-	return 0;
 }
 
-static int read_entry(struct tag *tag, struct image_header *ret, struct error *e)
+static void read_entry(struct tag *tag, struct image_header *ret)
 {
-	/* The standard has 12; Nautilus counts the padding in [spec 5.2]. */
-	if (tag->size != 12 && tag->size != 16)
-		return wrong_size(tag, "entry", "12", e);
-	if (ret->has_entry)
-		return twice(tag, "entry", e);
 	ret->has_entry = true;
 	ret->entry_addr = cursor_u32(&tag->body);
-	return 0;
 }
 
-static int read_hrt(struct tag *tag, struct image_header *ret, struct error *e)
+static void read_console(struct tag *tag, struct image_header *ret)
+{
+	ret->has_console = true;
+	ret->console_flags = cursor_u32(&tag->body);
+}
+
+static void read_framebuffer(struct tag *tag, struct image_header *ret)
+{
+	ret->has_framebuffer = true;
+	ret->width = cursor_u32(&tag->body);
+	ret->height = cursor_u32(&tag->body);
+	ret->depth = cursor_u32(&tag->body);
+}
+
+static void read_module_align(struct tag *tag, struct image_header *ret)
+{
+	(void)tag;
+	ret->aligns_modules = true;
+}
+
+static void read_efi32_entry(struct tag *tag, struct image_header *ret)
+{
+	ret->has_efi32_entry = true;
+	ret->efi32_entry = cursor_u32(&tag->body);
+}
+
+static void read_efi64_entry(struct tag *tag, struct image_header *ret)
+{
+	ret->has_efi64_entry = true;
+	ret->efi64_entry = cursor_u32(&tag->body);
+}
+
+static void read_relocatable(struct tag *tag, struct image_header *ret)
+{
+	ret->relocatable = true;
+	ret->min_addr = cursor_u32(&tag->body);
+	ret->max_addr = cursor_u32(&tag->body);
+	ret->align = cursor_u32(&tag->body);
+	ret->preference = cursor_u32(&tag->body);
+	if (ret->align == 0)
+		ret->align = 1;
+}
+
+static void read_hrt(struct tag *tag, struct image_header *ret)
 {
 	struct cursor *c = &tag->body;
 
-	if (tag->size < sizeof(struct hvm_header_tag))
-		return wrong_size(tag, "HRT", "56", e);
-	if (ret->has_hrt)
-		return twice(tag, "HRT", e);
 	ret->has_hrt = true;
 	ret->hrt = (struct hvm_header_tag){
 		.type = (uint16_t)tag->type, .flags = (uint16_t)tag->flags, .size = tag->size};
@@ -178,7 +185,39 @@ static int read_hrt(struct tag *tag, struct image_header *ret, struct error *e)
 	ret->hrt.gva_entry = cursor_u64(c);
 	ret->hrt.comm_page_gpa = cursor_u64(c);
 	ret->hrt.hrt_int_vector = cursor_u8(c);
-	return 0;
+}
+
+#define OR_MORE UINT32_MAX
+
+/* Each tag but the end. */
+static const struct tag_kind {
+	uint32_t type;
+	const char *name;
+	uint32_t size, also; /* bytes; also: 0: no other */
+	bool single; /* an image has one */
+	void (*read)(struct tag *tag, struct image_header *ret); /* NULL: it says nothing more */
+} kinds[] = {
+	{MULTIBOOT2_TAG_INFO_REQUEST, "information request", TAG_HEAD, OR_MORE, false, read_info_request},
+	{MULTIBOOT2_TAG_ADDRESS, "address", 24, 0, true, read_address},
+	/* The standard has 12; Nautilus counts the padding in [spec 5.2]. */
+	{MULTIBOOT2_TAG_ENTRY, "entry", 12, 16, true, read_entry},
+	{MULTIBOOT2_TAG_CONSOLE_FLAGS, "console flags", 12, 0, false, read_console},
+	{MULTIBOOT2_TAG_FRAMEBUFFER, "framebuffer", 20, 0, false, read_framebuffer},
+	/* 12 is what Palacios read [spec 5.1]. */
+	{MULTIBOOT2_TAG_MODULE_ALIGN, "module alignment", 8, 12, false, read_module_align},
+	{MULTIBOOT2_TAG_EFI_BOOT_SERVICES, "EFI boot services", 8, 0, false, NULL},
+	{MULTIBOOT2_TAG_ENTRY_EFI32, "EFI i386 entry", 12, 16, true, read_efi32_entry},
+	{MULTIBOOT2_TAG_ENTRY_EFI64, "EFI amd64 entry", 12, 16, true, read_efi64_entry},
+	{MULTIBOOT2_TAG_RELOCATABLE, "relocatable", 24, 0, true, read_relocatable},
+	{HVM_HEADER_TAG, "HRT", sizeof(struct hvm_header_tag), OR_MORE, true, read_hrt},
+};
+
+static int find_kind(const struct tag *tag)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i].type == tag->type)
+			return (int)i;
+	return -1;
 }
 
 static int read_unknown(const struct tag *tag, struct error *e)
@@ -188,31 +227,40 @@ static int read_unknown(const struct tag *tag, struct error *e)
 	return error_set(e, -ENOEXEC,
 		"Multiboot2 header tag of type %u at 0x%llx is unknown and not optional; "
 		"set bit 0 of its flags (0x%x) if the image can do without",
-		tag->type, (unsigned long long)tag->offset, tag->flags);
+		tag->type, ULL(tag->offset), tag->flags);
 }
 
-/* Anything but the end tag. */
-static int read_tag(struct tag *tag, struct image_header *ret, struct error *e)
+static int check_size(const struct tag *tag, const struct tag_kind *kind, struct error *e)
 {
-	switch (tag->type) {
-	case MULTIBOOT2_TAG_INFO_REQUEST:
-		return read_info_request(tag, e);
-	case MULTIBOOT2_TAG_ADDRESS:
-		return read_address(tag, ret, e);
-	case MULTIBOOT2_TAG_ENTRY:
-		return read_entry(tag, ret, e);
-	case MULTIBOOT2_TAG_CONSOLE_FLAGS:
-		return tag->size == 12 ? 0 : wrong_size(tag, "console flags", "12", e);
-	case MULTIBOOT2_TAG_FRAMEBUFFER:
-		return tag->size == 20 ? 0 : wrong_size(tag, "framebuffer", "20", e);
-	case MULTIBOOT2_TAG_MODULE_ALIGN:
-		/* 12 is what Palacios read [spec 5.1]. */
-		return tag->size == 8 || tag->size == 12 ? 0 : wrong_size(tag, "module alignment", "8", e);
-	case HVM_HEADER_TAG:
-		return read_hrt(tag, ret, e);
-	default:
+	if (tag->type == MULTIBOOT2_TAG_INFO_REQUEST && tag->size % 4 != 0)
+		return error_set(e, -ENOEXEC,
+			"Multiboot2 %s tag at 0x%llx: size is %u; 8 and 4 for each request would be right", kind->name,
+			ULL(tag->offset), tag->size);
+	if (tag->size == kind->size || tag->size == kind->also || (kind->also == OR_MORE && tag->size > kind->size))
+		return 0;
+	return error_set(e, -ENOEXEC, "Multiboot2 %s tag at 0x%llx: size is %u; %u would be right", kind->name,
+		ULL(tag->offset), tag->size, kind->size);
+}
+
+/* Anything but the end tag. `seen`: bit n for kinds[n]. */
+static int read_tag(struct tag *tag, uint32_t *seen, struct image_header *ret, struct error *e)
+{
+	int n = find_kind(tag), r;
+
+	if (n < 0)
 		return read_unknown(tag, e);
-	}
+	r = check_size(tag, &kinds[n], e);
+	if (r < 0)
+		return r;
+	if (kinds[n].single && *seen >> n & 1)
+		return error_set(e, -ENOEXEC, "a second Multiboot2 %s tag at 0x%llx; an image has one", kinds[n].name,
+			ULL(tag->offset));
+	*seen |= 1u << n;
+	if (tag->type <= MULTIBOOT2_TAG_RELOCATABLE && !(tag->flags & MULTIBOOT2_TAG_OPTIONAL))
+		ret->required |= 1u << tag->type;
+	if (kinds[n].read)
+		kinds[n].read(tag, ret);
+	return 0;
 }
 
 /* Takes the tag at `c`, which starts at `offset` of the file, and the padding behind it. */
@@ -228,12 +276,12 @@ static int next_tag(struct cursor *c, uint64_t offset, struct tag *ret, struct e
 	if (ret->size < TAG_HEAD)
 		return error_set(e, -ENOEXEC,
 			"Multiboot2 header tag of type %u at 0x%llx: size is %u; a tag has at least %u bytes",
-			ret->type, (unsigned long long)offset, ret->size, TAG_HEAD);
+			ret->type, ULL(offset), ret->size, TAG_HEAD);
 	if (ret->size - TAG_HEAD > c->left)
 		return error_set(e, -ENOEXEC,
 			"Multiboot2 header tag of type %u at 0x%llx: size is %u; only %llu bytes of the header are left",
-			ret->type, (unsigned long long)offset, ret->size,
-			(unsigned long long)c->left + TAG_HEAD);
+			ret->type, ULL(offset), ret->size,
+			ULL(c->left) + TAG_HEAD);
 	body = cursor_bytes(c, ret->size - TAG_HEAD);
 	ret->body = cursor_init(body, ret->size - TAG_HEAD);
 	/* The last tag may come without its padding; what is left then is too short for another. */
@@ -242,11 +290,35 @@ static int next_tag(struct cursor *c, uint64_t offset, struct tag *ret, struct e
 	return 0;
 }
 
+static int check_relocatable(const struct image_header *h, struct error *e)
+{
+	if (h->min_addr > h->max_addr)
+		return error_set(e, -ENOEXEC, "Multiboot2 relocatable tag: min_addr 0x%x is above max_addr 0x%x", h->min_addr,
+			h->max_addr);
+	if (h->align & (h->align - 1))
+		return error_set(e, -ENOEXEC, "Multiboot2 relocatable tag: align is 0x%x; a power of two would be right",
+			h->align);
+	if (h->preference > MULTIBOOT2_PREFER_HIGHEST)
+		return error_set(e, -ENOEXEC,
+			"Multiboot2 relocatable tag: preference is %u; 0 (none), 1 (lowest) or 2 (highest) would be right",
+			h->preference);
+	return 0;
+}
+
+static int check_end(const struct tag *tag, const struct image_header *header, struct error *e)
+{
+	if (tag->size != TAG_HEAD)
+		return error_set(e, -ENOEXEC, "Multiboot2 end tag at 0x%llx: size is %u; %u would be right",
+			ULL(tag->offset), tag->size, TAG_HEAD);
+	return header->relocatable ? check_relocatable(header, e) : 0;
+}
+
 static int read_tags(const uint8_t *data, struct image_header *ret, struct error *e)
 {
 	uint64_t end = ret->offset + ret->length;
 	struct cursor c = cursor_init(data + ret->offset + HEADER_HEAD, ret->length - HEADER_HEAD);
 	struct tag tag = {0};
+	uint32_t seen = 0;
 	int r;
 
 	while (c.left >= TAG_HEAD) {
@@ -254,13 +326,13 @@ static int read_tags(const uint8_t *data, struct image_header *ret, struct error
 		if (r < 0)
 			return r;
 		if (tag.type == MULTIBOOT2_TAG_END)
-			return tag.size == TAG_HEAD ? 0 : wrong_size(&tag, "end", "8", e);
-		r = read_tag(&tag, ret, e);
+			return check_end(&tag, ret, e);
+		r = read_tag(&tag, &seen, ret, e);
 		if (r < 0)
 			return r;
 	}
 	return error_set(e, -ENOEXEC, "the Multiboot2 header at 0x%llx has no end tag within its %u bytes",
-		(unsigned long long)ret->offset, ret->length);
+		ULL(ret->offset), ret->length);
 }
 
 int image_header_read(const void *data, uint64_t size, struct image_header *ret, struct error *e)

@@ -8,9 +8,9 @@
 #include "image/hrt.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "abi/hrt.h"
+#include "abi/multiboot2.h"
 #include "abi/x86.h"
 #include "base/checked.h"
 #include "base/error.h"
@@ -19,7 +19,11 @@
 
 #define ULL(x)          ((unsigned long long)(x))
 
-#define LOAD_FROM_START 0xFFFFFFFFu /* load_addr: load the file from its beginning; Multiboot2 3.1.5 */
+/* What guest/info.c writes. */
+#define INFO_OFFERED                                                                                           \
+	(IMAGE_INFO(MULTIBOOT2_INFO_COMMAND_LINE) | IMAGE_INFO(MULTIBOOT2_INFO_LOADER_NAME) |                    \
+		IMAGE_INFO(MULTIBOOT2_INFO_BASIC_MEMORY) | IMAGE_INFO(MULTIBOOT2_INFO_MEMORY_MAP) | IMAGE_INFO_HRT)
+
 #define INT_VECTOR_MIN  32          /* below are the processor's exceptions: SDM volume 3A, 6.2 */
 
 /* --- The HRT tag ---------------------------------------------------------- */
@@ -92,68 +96,11 @@ static int take_hrt_tag(const struct image_header *header, struct hrt_image *ret
 
 /* --- Segments ------------------------------------------------------------- */
 
-/* Where the address tag's first byte goes and is. All is 64-bit: the 32-bit fields cannot overflow it. */
-static int find_start(const struct image_header *h, uint64_t size, struct image_segment *ret, struct error *e)
+static int take_address_tag(const struct image_header *h, uint64_t size, struct hrt_image *ret, struct error *e)
 {
-	bool from_start = h->load_addr == LOAD_FROM_START;
-	int64_t header = h->header_addr, load = from_start ? header - (int64_t)h->offset : h->load_addr;
-	int64_t offset = (int64_t)h->offset - (header - load);
-
-	if (load < 0)
-		return error_set(e, -ENOEXEC,
-			"address tag: load_addr 0xffffffff loads the file from its beginning, but header_addr 0x%x is less than "
-			"the header's offset 0x%llx in the file",
-			h->header_addr, ULL(h->offset));
-	if (offset < 0 || (uint64_t)offset > size)
-		return error_set(e, -ENOEXEC,
-			"address tag: header_addr 0x%x and load_addr 0x%llx put the first byte at offset %lld of the file, "
-			"which has %llu bytes",
-			h->header_addr, ULL(load), (long long)offset, ULL(size));
-	ret->gpa = (uint64_t)load;
-	ret->offset = (uint64_t)offset;
-	return 0;
-}
-
-/* Where it ends; an end of 0 stands for the end of the file, and of what is loaded. */
-static int find_ends(const struct image_header *h, uint64_t size, struct image_segment *ret, struct error *e)
-{
-	uint64_t left = size - ret->offset;
-	uint64_t load_end = h->load_end_addr ? h->load_end_addr : ret->gpa + left;
-	uint64_t bss_end = h->bss_end_addr ? h->bss_end_addr : load_end;
-
-	if (load_end < ret->gpa)
-		return error_set(e, -ENOEXEC, "address tag: load_end_addr 0x%llx is below load_addr 0x%llx",
-			ULL(load_end), ULL(ret->gpa));
-	if (bss_end < load_end)
-		return error_set(e, -ENOEXEC,
-			"address tag: bss_end_addr 0x%llx is below the end of the loaded bytes, 0x%llx",
-			ULL(bss_end), ULL(load_end));
-	if (load_end - ret->gpa > left)
-		return error_set(e, -ENOEXEC,
-			"address tag: load_addr 0x%llx to load_end_addr 0x%llx are 0x%llx bytes; "
-			"from offset 0x%llx on the file has only 0x%llx",
-			ULL(ret->gpa), ULL(load_end), ULL(load_end - ret->gpa), ULL(ret->offset), ULL(left));
-	if (bss_end == ret->gpa)
-		return error_set(e, -ENOEXEC,
-			"address tag: load_addr 0x%llx to bss_end_addr are 0 bytes; there is nothing to load",
-			ULL(ret->gpa));
-	ret->file_size = load_end - ret->gpa;
-	ret->memory_size = bss_end - ret->gpa;
-	return 0;
-}
-
-static int take_address_tag(
-	const struct image_header *h, uint64_t size, struct hrt_image *ret, struct error *e)
-{
-	int r;
-
 	ret->by_address_tag = true;
 	ret->n_segments = 1;
-	ret->segments[0].executable = true;
-	r = find_start(h, size, &ret->segments[0], e);
-	if (r < 0)
-		return r;
-	return find_ends(h, size, &ret->segments[0], e);
+	return image_header_segment(h, size, &ret->segments[0], e);
 }
 
 struct window {
@@ -184,28 +131,6 @@ static int place(const struct executable_segment *s, const struct window *w, uin
 		ULL(s->virtual_address), ULL(gva_offset));
 }
 
-static int compare_segments(const void *a, const void *b)
-{
-	const struct image_segment *s = a, *t = b;
-
-	return (s->gpa > t->gpa) - (s->gpa < t->gpa);
-}
-
-/* Sorts; then every overlap shows between neighbours. */
-static int sort_segments(struct hrt_image *image, struct error *e)
-{
-	const struct image_segment *s = image->segments;
-
-	qsort(image->segments, image->n_segments, sizeof(*image->segments), compare_segments);
-	for (size_t i = 1; i < image->n_segments; i++)
-		if (ranges_overlap(s[i - 1].gpa, s[i - 1].memory_size, s[i].gpa, s[i].memory_size))
-			return error_set(e, -ENOEXEC,
-				"two segments of the ELF file overlap in memory: [0x%llx, 0x%llx) and [0x%llx, 0x%llx)",
-				ULL(s[i - 1].gpa), ULL(s[i - 1].gpa + s[i - 1].memory_size), ULL(s[i].gpa),
-				ULL(s[i].gpa + s[i].memory_size));
-	return 0;
-}
-
 static int take_program_headers(
 	const struct executable *x, const struct window *w, struct hrt_image *ret, struct error *e)
 {
@@ -226,6 +151,7 @@ static int take_program_headers(
 			.memory_size = s.memory_size,
 			.offset = s.offset,
 			.file_size = s.file_size,
+			.writable = s.writable,
 			.executable = s.executable,
 		};
 	}
@@ -234,7 +160,7 @@ static int take_program_headers(
 	if (ret->n_segments == 0)
 		return error_set(e, -ENOEXEC,
 			"nothing to load: the Multiboot2 header has no address tag and the ELF file no segment (PT_LOAD)");
-	return sort_segments(ret, e);
+	return segments_sort(ret->segments, ret->n_segments, e);
 }
 
 /* --- The entry ------------------------------------------------------------ */
@@ -242,14 +168,6 @@ static int take_program_headers(
 static bool canonical(uint64_t gva)
 {
 	return (uint64_t)((int64_t)(gva << 16) >> 16) == gva;
-}
-
-static bool in_file_bytes(const struct hrt_image *image, uint64_t gpa)
-{
-	for (size_t i = 0; i < image->n_segments; i++)
-		if (ranges_overlap(gpa, 1, image->segments[i].gpa, image->segments[i].file_size))
-			return true;
-	return false;
 }
 
 static int take_entry(
@@ -273,7 +191,7 @@ static int take_entry(
 	if (!canonical(ret->entry_gva))
 		return error_set(e, -ENOEXEC, "entry point 0x%llx (%s) is not a canonical address",
 			ULL(ret->entry_gva), source);
-	if (!in_file_bytes(ret, ret->entry_gva - ret->gva_offset))
+	if (!segments_load(ret->segments, ret->n_segments, ret->entry_gva - ret->gva_offset))
 		return error_set(e, -ENOEXEC,
 			"entry point 0x%llx (%s) less gva_offset 0x%llx lies in no segment's bytes of the file; the first is [0x%llx, 0x%llx)",
 			ULL(ret->entry_gva), source, ULL(ret->gva_offset), ULL(ret->segments[0].gpa),
@@ -294,8 +212,10 @@ int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint
 	if (r < 0)
 		return r;
 	r = image_header_read(data, size, &header, e);
+	if (r == 0)
+		r = image_header_check(&header, INFO_OFFERED, "an HRT", e);
 	if (r < 0)
-		return r;
+		return -ENOEXEC;
 	ret->header_offset = header.offset;
 	r = take_hrt_tag(&header, ret, e);
 	if (r < 0)

@@ -15,18 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image/segment.h"
+
 struct error;
 
 #define HRT_SEGMENTS_MAX 32
-
-/* Copy [offset, offset + file_size) of the file to gpa; the rest, up to memory_size, is zero. */
-struct image_segment {
-	uint64_t gpa;
-	uint64_t memory_size; /* bytes, > 0 */
-	uint64_t offset;      /* into the file */
-	uint64_t file_size;   /* bytes, <= memory_size; all within the file */
-	bool executable;
-};
 
 struct hrt_image {
 	uint64_t header_offset; /* of the Multiboot2 header in the file */
