@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +17,13 @@
 #include "base/cursor.h"
 #include "base/error.h"
 
-/* Where ELF64 has what is looked at before libelf sees the file: gABI 4.1, "ELF Header" */
-#define EHDR_SIZE    64
-#define EHDR_E_SHOFF 0x28
-#define EHDR_E_SHNUM 0x3C
+/* Where ELF has what is looked at before libelf sees the file: gABI 4.1, "ELF Header" */
+struct layout {
+	unsigned ehdr_size;
+	unsigned e_shoff, e_shoff_size;
+	unsigned e_shnum;
+};
+static const struct layout elf32 = {52, 0x20, 4, 0x30}, elf64 = {64, 0x28, 8, 0x3C};
 
 struct executable {
 	Elf *elf;
@@ -35,57 +39,88 @@ static uint64_t field(const uint8_t *data, unsigned offset, unsigned bytes)
 	return cursor_uint(&c, bytes);
 }
 
-/* What has to hold before libelf may see the file. */
-static int check_identity(const uint8_t *data, uint64_t size, struct error *e)
+/* Names what was asked for: "an HRT", "a kernel". */
+static const char *whose(enum executable_use use)
 {
-	if (size < EHDR_SIZE)
-		return error_set(e, -ENOEXEC, "the file has %llu bytes; an ELF64 header alone has %u",
-			(unsigned long long)size, EHDR_SIZE);
+	return use == EXECUTABLE_HRT ? "an HRT" : "a kernel";
+}
+
+static int check_class(const uint8_t *data, enum executable_use use, struct error *e)
+{
+	if (data[EI_CLASS] == ELFCLASS64 || (use == EXECUTABLE_KERNEL && data[EI_CLASS] == ELFCLASS32))
+		return 0;
+	if (use == EXECUTABLE_KERNEL)
+		return error_set(e, -ENOEXEC, "ELF class (byte %d) is %u; a kernel is ELF32, class %d, or ELF64, class %d",
+			EI_CLASS, data[EI_CLASS], ELFCLASS32, ELFCLASS64);
+	return error_set(e, -ENOEXEC, "ELF class (byte %d) is %u; an HRT is ELF64, class %d", EI_CLASS, data[EI_CLASS],
+		ELFCLASS64);
+}
+
+static int too_short(uint64_t size, const struct layout *layout, struct error *e)
+{
+	return error_set(e, -ENOEXEC, "the file has %llu bytes; an ELF%d header alone has %u", (unsigned long long)size,
+		layout == &elf32 ? 32 : 64, layout->ehdr_size);
+}
+
+/* What has to hold before libelf may see the file. */
+static int check_identity(const uint8_t *data, uint64_t size, enum executable_use use, struct error *e)
+{
+	const struct layout *layout;
+	int r;
+
+	if (size < EI_NIDENT || (use == EXECUTABLE_HRT && size < elf64.ehdr_size))
+		return too_short(size, use == EXECUTABLE_HRT ? &elf64 : &elf32, e);
 	if (memcmp(data, ELFMAG, SELFMAG) != 0)
 		return error_set(e, -ENOEXEC,
-			"the file begins with %02x %02x %02x %02x; an HRT is an ELF file and begins with 7f 45 4c 46",
-			data[0], data[1], data[2], data[3]);
-	if (data[EI_CLASS] != ELFCLASS64)
-		return error_set(e, -ENOEXEC, "ELF class (byte %d) is %u; an HRT is ELF64, class %d",
-			EI_CLASS, data[EI_CLASS], ELFCLASS64);
+			"the file begins with %02x %02x %02x %02x; %s is an ELF file and begins with 7f 45 4c 46",
+			data[0], data[1], data[2], data[3], whose(use));
+	r = check_class(data, use, e);
+	if (r < 0)
+		return r;
 	if (data[EI_DATA] != ELFDATA2LSB)
 		return error_set(e, -ENOEXEC,
-			"ELF data encoding (byte %d) is %u; an HRT is little endian, %d", EI_DATA,
-			data[EI_DATA], ELFDATA2LSB);
+			"ELF data encoding (byte %d) is %u; %s is little endian, %d", EI_DATA,
+			data[EI_DATA], whose(use), ELFDATA2LSB);
+	layout = data[EI_CLASS] == ELFCLASS32 ? &elf32 : &elf64;
+	if (size < layout->ehdr_size)
+		return too_short(size, layout, e);
 	/*
 	 * A section table without a count keeps the count, 32 bits of it, in its
 	 * first entry (gABI, e_shnum). libelf believes it and allocates that many
 	 * sections before it looks whether the file can hold them.
 	 */
-	if (field(data, EHDR_E_SHOFF, 8) != 0 && field(data, EHDR_E_SHNUM, 2) == 0)
+	if (field(data, layout->e_shoff, layout->e_shoff_size) != 0 && field(data, layout->e_shnum, 2) == 0)
 		return error_set(e, -ENOEXEC,
 			"the ELF header has a section table (e_shoff 0x%llx) of 0 sections (e_shnum); at least 1 would be right",
-			(unsigned long long)field(data, EHDR_E_SHOFF, 8));
+			(unsigned long long)field(data, layout->e_shoff, layout->e_shoff_size));
 	return 0;
 }
 
-static int check_kind(const GElf_Ehdr *header, struct error *e)
+static int check_kind(const GElf_Ehdr *header, enum executable_use use, struct error *e)
 {
-	if (header->e_machine != EM_X86_64)
-		return error_set(e, -ENOEXEC, "ELF machine (e_machine) is %u; hvmd runs x86-64, %u",
-			header->e_machine, EM_X86_64);
+	bool is_32 = header->e_ident[EI_CLASS] == ELFCLASS32;
+	unsigned machine = is_32 ? EM_386 : EM_X86_64;
+
+	if (header->e_machine != machine)
+		return error_set(e, -ENOEXEC, "ELF machine (e_machine) is %u; hvmd runs %s, %u", header->e_machine,
+			is_32 ? "ELF32 files for i386" : "x86-64", machine);
+	if (header->e_type == ET_EXEC || (use == EXECUTABLE_KERNEL && header->e_type == ET_DYN))
+		return 0;
 	if (header->e_type == ET_DYN)
 		return error_set(e, -ENOEXEC,
 			"the ELF file is position independent (e_type %u); relocatable HRTs are not supported: "
 			"link it with -no-pie, for e_type %u",
 			ET_DYN, ET_EXEC);
-	if (header->e_type != ET_EXEC)
-		return error_set(e, -ENOEXEC, "ELF type (e_type) is %u; an HRT is an executable, %u",
-			header->e_type, ET_EXEC);
-	return 0;
+	return error_set(e, -ENOEXEC, "ELF type (e_type) is %u; %s is an executable, %u", header->e_type, whose(use),
+		ET_EXEC);
 }
 
-int executable_open(const void *data, uint64_t size, struct executable **ret, struct error *e)
+int executable_open(const void *data, uint64_t size, enum executable_use use, struct executable **ret, struct error *e)
 {
 	_cleanup_(executable_freep) struct executable *x = NULL;
 	int r;
 
-	r = check_identity(data, size, e);
+	r = check_identity(data, size, use, e);
 	if (r < 0)
 		return r;
 	if (elf_version(EV_CURRENT) == EV_NONE)
@@ -99,7 +134,7 @@ int executable_open(const void *data, uint64_t size, struct executable **ret, st
 	if (!x->elf || !gelf_getehdr(x->elf, &x->header))
 		return error_set(e, -ENOEXEC, "the ELF header does not fit the file of %llu bytes: %s",
 			(unsigned long long)size, elf_errmsg(-1));
-	r = check_kind(&x->header, e);
+	r = check_kind(&x->header, use, e);
 	if (r < 0)
 		return r;
 	if (elf_getphdrnum(x->elf, &x->n_headers) < 0)

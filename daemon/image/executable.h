@@ -22,12 +22,16 @@ struct executable_segment {
 
 struct executable; /* borrows the bytes it was opened on */
 
+enum executable_use {
+	EXECUTABLE_HRT,    /* ELF64 for x86-64, e_type ET_EXEC */
+	EXECUTABLE_KERNEL, /* the same, or ELF32 for i386; ET_DYN, too: it is loaded where it says */
+};
+
 /*
- * Opens a statically linked ELF64 executable for x86-64. Returns 0, or -ENOEXEC
- * with a sentence. The bytes stay as they are, and stay in place until
- * executable_free().
+ * Opens an executable that may be `use`. Returns 0, or -ENOEXEC with a sentence.
+ * The bytes stay as they are, and stay in place until executable_free().
  */
-int executable_open(const void *data, uint64_t size, struct executable **ret, struct error *e);
+int executable_open(const void *data, uint64_t size, enum executable_use use, struct executable **ret, struct error *e);
 struct executable *executable_free(struct executable *x);
 DEFINE_CLEANUP(struct executable *, executable_free);
 

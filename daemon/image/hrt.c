@@ -208,7 +208,7 @@ int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint
 	int r;
 
 	*ret = (struct hrt_image){0};
-	r = executable_open(data, size, &x, e);
+	r = executable_open(data, size, EXECUTABLE_HRT, &x, e);
 	if (r < 0)
 		return r;
 	r = image_header_read(data, size, &header, e);

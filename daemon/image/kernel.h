@@ -1,0 +1,71 @@
+/*
+ * kernel.h - what a ROS kernel is, whoever may boot it: the protocol, its bytes, its entry
+ *
+ * One parser a boot protocol, each in a file of its own; this one asks them in
+ * turn. Parsing is pure, as for HRT images (hrt.h): bytes in, a description out,
+ * nothing loaded. Every number in the file is hostile.
+ *
+ * Where memory is, and whether an image fits there, is the planner's business
+ * (guest/ros.h).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "image/header.h"
+#include "image/segment.h"
+
+#define KERNEL_SEGMENTS_MAX 32
+
+/* In the order in which they are tried: what comes first wins where an image speaks several. */
+enum kernel_protocol {
+	KERNEL_MULTIBOOT2,
+	N_KERNEL_PROTOCOLS,
+};
+
+#define KERNEL_PROTOCOL_BIT(p) (1u << (p))
+#define KERNEL_PROTOCOLS_ALL   (KERNEL_PROTOCOL_BIT(N_KERNEL_PROTOCOLS) - 1)
+
+struct kernel_image {
+	enum kernel_protocol protocol;
+	struct image_segment segments[KERNEL_SEGMENTS_MAX]; /* sorted by GPA; no two share a byte */
+	size_t n_segments;  /* at least 1 */
+	bool is_elf;        /* segments and entry come from ELF headers */
+	uint64_t entry;     /* GPA; in the file bytes of a segment */
+	union { /* by protocol */
+		struct image_header multiboot2;
+	};
+};
+
+/* "multiboot2", ...; the words of <ros protocol=> */
+const char *kernel_protocol_to_string(enum kernel_protocol protocol);
+
+/*
+ * Parses an image by one protocol. Returns 0, or with a sentence: -ENOENT where
+ * it does not speak the protocol at all, -ENOEXEC where it does and something in
+ * it is wrong.
+ */
+int kernel_image_parse_as(const void *data, uint64_t size, enum kernel_protocol protocol, struct kernel_image *ret,
+	struct error *e);
+
+/*
+ * Parses an image by the first protocol of `allowed` (bits) that it speaks.
+ * Returns 0, or -ENOEXEC with a sentence: what is wrong with it, or that it
+ * speaks none of them, and why each does not take it.
+ */
+int kernel_image_parse(const void *data, uint64_t size, unsigned allowed, struct kernel_image *ret, struct error *e);
+
+/* --- The parsers: each as kernel_image_parse_as(), *ret zeroed but for the protocol ------------------------- */
+
+int kernel_parse_multiboot2(const void *data, uint64_t size, struct kernel_image *ret, struct error *e);
+
+/* --- For parsers --------------------------------------------------------------------------------------------- */
+
+/* Takes the segments of a statically linked ELF32 or ELF64 file, by p_paddr, and the entry, translated as they are. */
+int kernel_take_elf(const void *data, uint64_t size, struct kernel_image *ret, struct error *e);
+
+/* Sorts and checks the segments, and that the entry lies in one of them. */
+int kernel_check(struct kernel_image *image, struct error *e);
