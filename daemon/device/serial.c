@@ -1,6 +1,8 @@
 /* serial.c - see serial.h */
 #include "device/serial.h"
 
+#include "device/bus.h"
+
 #define DIVISOR_RESET 12u /* 9600 bits a second */
 
 /* A modem that is on, and has a carrier: what a terminal on a null-modem cable looks like. */
@@ -298,4 +300,12 @@ void serial_reset(struct serial *s)
 	pthread_mutex_lock(&s->lock);
 	power_on(s);
 	pthread_mutex_unlock(&s->lock);
+}
+
+int serial_attach(struct serial *s, uint16_t base, const char *name, struct bus *ports, struct error *e)
+{
+	static const struct bus_ops ops = {.read = serial_read, .write = serial_write};
+	struct bus_device device = {.start = base, .size = UART_REGISTERS, .name = name, .ops = &ops, .data = s};
+
+	return bus_add(ports, &device, e);
 }

@@ -18,6 +18,9 @@
 #include "abi/uart.h"
 #include "device/irq.h"
 
+struct bus;
+struct error;
+
 #define SERIAL_QUEUE_SIZE 4096u /* bytes */
 
 /* Called with the port locked, on a core's thread: they must not wait. Either may be NULL. */
@@ -53,6 +56,9 @@ void serial_fini(struct serial *serial);
 
 /* As after power-on. What waits in the queue stays: it was meant for the next who reads. */
 void serial_reset(struct serial *serial);
+
+/* Answers at the 8 ports from `base` on from now on. The name is borrowed. Fails as bus_add() does. */
+int serial_attach(struct serial *serial, uint16_t base, const char *name, struct bus *ports, struct error *e);
 
 /* The guest accesses registers [offset, offset + size); `serial` is a struct serial. */
 void serial_read(void *serial, uint64_t offset, uint8_t *bytes, unsigned size);
