@@ -32,6 +32,10 @@
 #define DR6_RESET 0xFFFF0FF0ull
 #define DR7_RESET 0x400ull
 
+/* A PC's first MiB: RAM, the adapters' window from 640 KiB on, and RAM again from 1 MiB on [spec 5.3]. */
+#define PC_LOWER_END   0xA0000ull
+#define PC_UPPER_START 0x100000ull
+
 /* The hole that devices live in: RAM ends below it and goes on at 4 GiB. */
 #define DEVICE_HOLE_START 0xFEC00000ull /* IOAPIC */
 #define DEVICE_HOLE_END   0x100000000ull

@@ -15,7 +15,7 @@
 #include "abi/x86.h"
 #include "base/buffer.h"
 #include "base/error.h"
-#include "guest/info.h"
+#include "guest/hrt-info.h"
 #include "guest/memory.h"
 #include "guest/paging.h"
 #include "guest/plan.h"
@@ -126,7 +126,7 @@ static int write_info(const struct plan *plan, const char *cmdline, uint64_t cpu
 {
 	struct buffer b __attribute__((cleanup(buffer_fini))) = BUFFER_INIT(PAGE_SIZE);
 
-	info_append(plan, cmdline, cpu_khz, &b);
+	hrt_info_append(plan, cmdline, cpu_khz, &b);
 	if (!buffer_ok(&b))
 		return error_set(e, -ENOEXEC,
 			"the information block does not fit its page of 4096 bytes: the command line has %zu; "

@@ -1,10 +1,18 @@
-/* info.h - the Multiboot2 information block [spec 5.3, 5.4] that an HRT core finds in rbx */
+/*
+ * info.h - the Multiboot2 information block that a kernel finds in ebx, an HRT in rbx
+ *
+ * By the Multiboot2 Specification 2.0, section 3.6, and [spec 5.3]. Whoever boots
+ * a kernel says here what it is told; nothing is told that is not true.
+ */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include "hvm-guest-abi.h"
+
 struct buffer;
-struct plan;
 
 struct memory_map_entry {
 	uint64_t gpa;
@@ -12,18 +20,38 @@ struct memory_map_entry {
 	uint32_t type; /* MULTIBOOT2_MEMORY_... */
 };
 
-#define MEMORY_MAP_MAX 8
+/* A file that stands in memory beside the kernel. */
+struct info_module {
+	uint32_t start, end; /* GPAs */
+	const char *cmdline; /* borrowed; NULL: none */
+};
+
+/* An image's ELF section headers, their addresses being those where the sections are. */
+struct info_sections {
+	const void *headers; /* borrowed; n of them */
+	uint32_t n;          /* 0: there are none */
+	uint32_t header_size; /* bytes: of ELF32 or of ELF64 */
+	uint32_t names;      /* which of them has the names of all */
+};
+
+struct info {
+	const struct hvm_info_tag *hrt; /* borrowed; its first `size` bytes; NULL: not an HRT */
+	const char *cmdline;            /* borrowed; NULL: none */
+	const struct info_module *modules; /* borrowed */
+	size_t n_modules;
+	uint64_t upper_end;             /* GPA, at least 1 MiB: where memory above 1 MiB first ends */
+	const struct memory_map_entry *map; /* borrowed; in ascending order */
+	size_t n_map;
+	struct info_sections sections;
+	const void *rsdp;               /* borrowed: the ACPI RSDP; NULL: there is none */
+	size_t rsdp_size;               /* bytes: 20 of ACPI 1.0, or more */
+	bool has_load_base;             /* a relocatable image was placed */
+	uint32_t load_base;             /* GPA of its first byte */
+};
 
 /*
- * The memory map an HRT core is told: RAM up to plan->end with the boot state
- * reserved, and the device hole reserved; memory of the ROS that it may not see
- * is reserved, too. Returns the number of entries.
+ * Appends the whole block, whose first byte is to stand at a multiple of 8: HRT
+ * tag, then the standard's in the order of their types. Fails as buffers do: give
+ * it one with the limit of what is planned for it.
  */
-unsigned memory_map_hrt(const struct plan *plan, struct memory_map_entry ret[MEMORY_MAP_MAX]);
-
-/*
- * Appends the whole block: HRT tag, command line (where not NULL), loader name,
- * basic memory, memory map, end. Fails as buffers do: give it one with the
- * limit of a page.
- */
-void info_append(const struct plan *plan, const char *cmdline, uint64_t cpu_khz, struct buffer *b);
+void info_append(const struct info *info, struct buffer *b);

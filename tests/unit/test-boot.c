@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "base/macro.h"
 #include "guest/boot.h"
-#include "guest/info.h"
+#include "guest/hrt-info.h"
 #include "plans.h"
 
 #define HIGH HVM_GVA_OFFSET_HIGH
@@ -324,7 +324,7 @@ static void make_info(const char *cmdline)
 {
 	make_plan();
 	buffer_fini(&info);
-	info_append(&plan, cmdline, 2300000, &info);
+	hrt_info_append(&plan, cmdline, 2300000, &info);
 	cr_assert(buffer_ok(&info));
 }
 
@@ -479,7 +479,7 @@ Test(info, stands_where_rbx_points)
 	struct boot_registers r;
 
 	write_state();
-	info_append(&plan, "hello", 2300000, &info);
+	hrt_info_append(&plan, "hello", 2300000, &info);
 	boot_registers_hrt(&plan, 0, &r);
 	cr_assert(eq(int, memcmp(memory_at(&memory, r.rbx - HIGH, info.size), info.data, info.size), 0));
 }

@@ -11,7 +11,7 @@
 
 #include "base/macro.h"
 #include "abi/multiboot2.h"
-#include "guest/info.h"
+#include "guest/hrt-info.h"
 #include "plans.h"
 
 static struct wish wish;

@@ -1,0 +1,21 @@
+/* hrt-info.h - what an HRT core is told of its machine: the contents of its information block [spec 5.3, 5.4] */
+#pragma once
+
+#include <stdint.h>
+
+#include "guest/info.h"
+
+struct buffer;
+struct plan;
+
+#define MEMORY_MAP_MAX 8
+
+/*
+ * The memory map an HRT core is told: RAM up to plan->end with the boot state
+ * reserved, and the device hole reserved; memory of the ROS that it may not see
+ * is reserved, too. Returns the number of entries.
+ */
+unsigned memory_map_hrt(const struct plan *plan, struct memory_map_entry ret[MEMORY_MAP_MAX]);
+
+/* Appends the block. cmdline may be NULL. Fails as buffers do. */
+void hrt_info_append(const struct plan *plan, const char *cmdline, uint64_t cpu_khz, struct buffer *b);
