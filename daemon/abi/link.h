@@ -55,7 +55,10 @@ enum link_type {
 	 * u64 or string. Keys: monitor/telemetry.h.
 	 */
 	LINK_TELEMETRY = 5,
-	/* Descriptor: the write end that gets the last 64 KiB of console output and then all that follows. No payload. */
+	/*
+	 * Descriptor: the write end that gets the last 64 KiB of console output and then all that follows; it does
+	 * not block (O_NONBLOCK). No payload.
+	 */
 	LINK_CONSOLE = 6,
 	/* Reply body: u32 count, then for each region string name, u64 GPA, u64 bytes, string who may touch it */
 	LINK_PLAN = 7,

@@ -16,7 +16,7 @@ int close_fd(int fd)
 	int saved = errno;
 
 	if (fd >= 0)
-		close(fd); /* Linux frees the number whatever close() says */
+		close(fd); /* Linux frees the number whatever close() says; cage(run, inspect): close */
 	errno = saved;
 	return -1;
 }
@@ -26,7 +26,7 @@ int write_full(int fd, const void *data, size_t size)
 	const char *p = data;
 
 	while (size > 0) {
-		ssize_t n = write(fd, p, size);
+		ssize_t n = write(fd, p, size); /* cage(run, inspect): write */
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -63,7 +63,7 @@ ssize_t pread_full(int fd, void *data, size_t size, uint64_t offset)
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t n = pread(fd, p + done, size - done, (off_t)(offset + done));
+		ssize_t n = pread(fd, p + done, size - done, (off_t)(offset + done)); /* cage(run, inspect): pread64 */
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -82,7 +82,7 @@ int file_read(int fd, const char *what, size_t limit, char **ret, size_t *ret_si
 	struct stat st;
 	ssize_t n;
 
-	if (fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0) /* cage(build, inspect): newfstatat, fstat */
 		return error_set_errno(e, -errno, "%s", what);
 	if (!S_ISREG(st.st_mode))
 		return error_set(e, -EINVAL, "%s: not a regular file", what);

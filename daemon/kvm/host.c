@@ -13,7 +13,7 @@ int kvm_ioctl(int fd, unsigned long request, unsigned long argument)
 	int r;
 
 	do
-		r = ioctl(fd, request, argument);
+		r = ioctl(fd, request, argument); /* cage(run): ioctl */
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : r;
 }
@@ -35,14 +35,14 @@ static const struct {
 
 static int check(int kvm_fd, struct error *e)
 {
-	int version = kvm_ioctl(kvm_fd, KVM_GET_API_VERSION, 0);
+	int version = kvm_ioctl(kvm_fd, KVM_GET_API_VERSION, 0); /* cage(build): KVM_GET_API_VERSION */
 
 	if (version < 0)
 		return error_set_errno(e, -ENODEV, "/dev/kvm does not answer KVM_GET_API_VERSION");
 	if (version != KVM_API_VERSION)
 		return error_set(e, -ENODEV, "this KVM has API version %d; version %d is needed", version, KVM_API_VERSION);
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
-		if (kvm_ioctl(kvm_fd, KVM_CHECK_EXTENSION, needed[i].number) <= 0)
+		if (kvm_ioctl(kvm_fd, KVM_CHECK_EXTENSION, needed[i].number) <= 0) /* cage(build): KVM_CHECK_EXTENSION */
 			return error_set(e, -ENODEV, "this kernel's KVM lacks %s; Linux 5.10 or newer has it", needed[i].name);
 	return 0;
 }
@@ -55,7 +55,7 @@ static int load_supported_cpuid(struct kvm_host *host, struct error *e)
 	if (!host->cpuid)
 		return error_set_errno(e, -ENOMEM, "reading the supported CPUID");
 	host->cpuid->nent = CPUID_ENTRIES_MAX;
-	r = kvm_ioctl(host->fd, KVM_GET_SUPPORTED_CPUID, (unsigned long)host->cpuid);
+	r = kvm_ioctl(host->fd, KVM_GET_SUPPORTED_CPUID, (unsigned long)host->cpuid); /* cage(build): KVM_GET_SUPPORTED_CPUID */
 	return r < 0 ? error_set_errno(e, r, "KVM_GET_SUPPORTED_CPUID") : 0;
 }
 
@@ -71,7 +71,7 @@ int kvm_host_new(int kvm_fd, struct kvm_host **ret, struct error *e)
 	if (!host)
 		return error_set_errno(e, -ENOMEM, "looking at /dev/kvm");
 	host->fd = take_fd(fd);
-	r = kvm_ioctl(host->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	r = kvm_ioctl(host->fd, KVM_GET_VCPU_MMAP_SIZE, 0); /* cage(build): KVM_GET_VCPU_MMAP_SIZE */
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_GET_VCPU_MMAP_SIZE");
 	host->run_size = (size_t)r;

@@ -24,6 +24,15 @@
 struct boot_registers;
 struct error;
 
+/* --- What the cage leaves (monitor/cage.h): requests of ioctl(2), collected from the comments beside them ------ */
+
+struct kvm_requests {
+	const uint32_t *numbers;
+	size_t n;
+};
+
+extern const struct kvm_requests kvm_build_requests, kvm_run_requests;
+
 /* --- The host: what this KVM is and can do, asked once ----------------------------------------------------- */
 
 struct kvm_host;

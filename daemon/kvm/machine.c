@@ -21,13 +21,13 @@ static int place_fixed_pages(struct kvm_machine *machine, uint32_t boot_cpu, str
 	uint64_t identity = IDENTITY_MAP_GPA;
 	int r;
 
-	r = kvm_ioctl(machine->fd, KVM_SET_TSS_ADDR, TSS_GPA);
+	r = kvm_ioctl(machine->fd, KVM_SET_TSS_ADDR, TSS_GPA); /* cage(build): KVM_SET_TSS_ADDR */
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_TSS_ADDR");
-	r = kvm_ioctl(machine->fd, KVM_SET_IDENTITY_MAP_ADDR, (unsigned long)&identity);
+	r = kvm_ioctl(machine->fd, KVM_SET_IDENTITY_MAP_ADDR, (unsigned long)&identity); /* cage(build): KVM_SET_IDENTITY_MAP_ADDR */
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_IDENTITY_MAP_ADDR");
-	r = kvm_ioctl(machine->fd, KVM_SET_BOOT_CPU_ID, boot_cpu);
+	r = kvm_ioctl(machine->fd, KVM_SET_BOOT_CPU_ID, boot_cpu); /* cage(build): KVM_SET_BOOT_CPU_ID */
 	return r < 0 ? error_set_errno(e, r, "KVM_SET_BOOT_CPU_ID %u", boot_cpu) : 0;
 }
 
@@ -40,7 +40,7 @@ int kvm_machine_new(const struct kvm_host *host, uint32_t boot_cpu, struct kvm_m
 		return error_set_errno(e, -ENOMEM, "creating a KVM machine");
 	machine->stats.fd = -1;
 	machine->host = host;
-	machine->fd = kvm_ioctl(host->fd, KVM_CREATE_VM, 0);
+	machine->fd = kvm_ioctl(host->fd, KVM_CREATE_VM, 0); /* cage(build): KVM_CREATE_VM */
 	if (machine->fd < 0)
 		return error_set_errno(e, machine->fd, "KVM_CREATE_VM");
 	r = place_fixed_pages(machine, boot_cpu, e);
@@ -87,7 +87,7 @@ int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, vo
 	int r;
 
 	assert(machine->n_slots < SLOTS_MAX && (mapping != KVM_MAPPING_TRACKED || machine->tracks));
-	r = kvm_ioctl(machine->fd, KVM_SET_USER_MEMORY_REGION, (unsigned long)&region);
+	r = kvm_ioctl(machine->fd, KVM_SET_USER_MEMORY_REGION, (unsigned long)&region); /* cage(build): KVM_SET_USER_MEMORY_REGION */
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_USER_MEMORY_REGION of %llu bytes at GPA 0x%llx",
 			(unsigned long long)size, (unsigned long long)gpa);
@@ -98,7 +98,7 @@ int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, vo
 int kvm_machine_add_irqchip(struct kvm_machine *machine, struct error *e)
 {
 	struct kvm_enable_cap cap = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {IRQCHIP_PINS}};
-	int r = kvm_ioctl(machine->fd, KVM_ENABLE_CAP, (unsigned long)&cap);
+	int r = kvm_ioctl(machine->fd, KVM_ENABLE_CAP, (unsigned long)&cap); /* cage(build): KVM_ENABLE_CAP */
 
 	return r < 0 ? error_set_errno(e, r, "KVM_ENABLE_CAP of KVM_CAP_SPLIT_IRQCHIP") : 0;
 }

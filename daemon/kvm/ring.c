@@ -135,7 +135,7 @@ bool kvm_vcpu_harvest(struct kvm_vcpu *vcpu, bool full, kvm_dirty_fn fn, void *d
 
 int kvm_machine_rearm(struct kvm_machine *machine, struct error *e)
 {
-	int r = machine->tracks ? kvm_ioctl(machine->fd, KVM_RESET_DIRTY_RINGS, 0) : 0;
+	int r = machine->tracks ? kvm_ioctl(machine->fd, KVM_RESET_DIRTY_RINGS, 0) : 0; /* cage(run): KVM_RESET_DIRTY_RINGS */
 
 	return r < 0 ? error_set_errno(e, r, "KVM_RESET_DIRTY_RINGS") : 0;
 }

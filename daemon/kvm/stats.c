@@ -38,7 +38,7 @@ static int read_descriptors(struct kvm_stats *stats)
 
 void kvm_stats_init(struct kvm_stats *stats, int fd)
 {
-	*stats = (struct kvm_stats){.fd = kvm_ioctl(fd, KVM_GET_STATS_FD, 0)};
+	*stats = (struct kvm_stats){.fd = kvm_ioctl(fd, KVM_GET_STATS_FD, 0)}; /* cage(build): KVM_GET_STATS_FD */
 	if (stats->fd < 0)
 		stats->fd = -1;
 	else if (read_descriptors(stats) < 0)

@@ -49,7 +49,7 @@ static int set_cpuid(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 *supported, 
 	if (!table)
 		return error_set_errno(e, -ENOMEM, "building the CPUID table");
 	kvm_cpuid_build(supported, topology, table);
-	r = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, (unsigned long)table);
+	r = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, (unsigned long)table); /* cage(build): KVM_SET_CPUID2 */
 	return r < 0 ? error_set_errno(e, r, "KVM_SET_CPUID2 of core %u", topology->id) : 0;
 }
 
@@ -67,11 +67,11 @@ static int map_run_area(struct kvm_vcpu *vcpu, size_t size, struct error *e)
 
 static int remember_reset_state(struct kvm_vcpu *vcpu, struct error *e)
 {
-	int r = kvm_ioctl(vcpu->fd, KVM_GET_SREGS, (unsigned long)&vcpu->reset_sregs);
+	int r = kvm_ioctl(vcpu->fd, KVM_GET_SREGS, (unsigned long)&vcpu->reset_sregs); /* cage(run): KVM_GET_SREGS */
 
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_GET_SREGS");
-	r = kvm_ioctl(vcpu->fd, KVM_GET_LAPIC, (unsigned long)&vcpu->reset_lapic);
+	r = kvm_ioctl(vcpu->fd, KVM_GET_LAPIC, (unsigned long)&vcpu->reset_lapic); /* cage(build): KVM_GET_LAPIC */
 	return r < 0 ? error_set_errno(e, r, "KVM_GET_LAPIC") : 0;
 }
 
@@ -85,7 +85,7 @@ int kvm_vcpu_new(struct kvm_machine *machine, const struct vcpu_topology *topolo
 		return error_set_errno(e, -ENOMEM, "creating core %u", topology->id);
 	vcpu->stats.fd = -1;
 	vcpu->machine = machine;
-	vcpu->fd = kvm_ioctl(machine->fd, KVM_CREATE_VCPU, topology->id);
+	vcpu->fd = kvm_ioctl(machine->fd, KVM_CREATE_VCPU, topology->id); /* cage(build): KVM_CREATE_VCPU */
 	if (vcpu->fd < 0)
 		return error_set_errno(e, vcpu->fd, "KVM_CREATE_VCPU %u", topology->id);
 	r = map_run_area(vcpu, machine->host->run_size, e);
@@ -120,7 +120,7 @@ struct kvm_vcpu *kvm_vcpu_free(struct kvm_vcpu *vcpu)
 
 uint64_t kvm_vcpu_tsc_khz(struct kvm_vcpu *vcpu)
 {
-	int r = kvm_ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
+	int r = kvm_ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0); /* cage(build): KVM_GET_TSC_KHZ */
 
 	return r < 0 ? 0 : (uint64_t)r;
 }
@@ -151,7 +151,7 @@ static int boot_sregs(struct kvm_vcpu *vcpu, const struct boot_registers *b, str
 		.efer = b->efer,
 		.apic_base = vcpu->reset_sregs.apic_base,
 	};
-	int r = kvm_ioctl(vcpu->fd, KVM_SET_SREGS, (unsigned long)&sregs);
+	int r = kvm_ioctl(vcpu->fd, KVM_SET_SREGS, (unsigned long)&sregs); /* cage(run): KVM_SET_SREGS */
 
 	return r < 0 ? error_set_errno(e, r, "KVM_SET_SREGS") : 0;
 }
@@ -163,7 +163,7 @@ static int boot_regs(struct kvm_vcpu *vcpu, const struct boot_registers *b, stru
 		.rsp = b->rsp, .rbp = b->rbp, .r8 = b->r8, .r9 = b->r9, .r10 = b->r10, .r11 = b->r11,
 		.r12 = b->r12, .r13 = b->r13, .r14 = b->r14, .r15 = b->r15, .rip = b->rip, .rflags = b->rflags,
 	};
-	int r = kvm_ioctl(vcpu->fd, KVM_SET_REGS, (unsigned long)&regs);
+	int r = kvm_ioctl(vcpu->fd, KVM_SET_REGS, (unsigned long)&regs); /* cage(run): KVM_SET_REGS */
 
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_REGS");
@@ -184,15 +184,15 @@ static int boot_msrs_and_fpu(struct kvm_vcpu *vcpu, struct error *e)
 
 	for (size_t i = 0; i < ARRAY_SIZE(boot_msrs); i++)
 		msrs.entries[i] = (struct kvm_msr_entry){.index = boot_msrs[i].index, .data = boot_msrs[i].value};
-	r = kvm_ioctl(vcpu->fd, KVM_SET_MSRS, (unsigned long)&msrs);
+	r = kvm_ioctl(vcpu->fd, KVM_SET_MSRS, (unsigned long)&msrs); /* cage(run): KVM_SET_MSRS */
 	if (r >= 0 && (size_t)r != ARRAY_SIZE(boot_msrs))
 		return error_set(e, -EIO, "KVM_SET_MSRS: KVM refuses MSR 0x%x", boot_msrs[r].index);
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_MSRS");
-	r = kvm_ioctl(vcpu->fd, KVM_SET_FPU, (unsigned long)&fpu);
+	r = kvm_ioctl(vcpu->fd, KVM_SET_FPU, (unsigned long)&fpu); /* cage(run): KVM_SET_FPU */
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_FPU");
-	r = kvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, (unsigned long)&debug);
+	r = kvm_ioctl(vcpu->fd, KVM_SET_DEBUGREGS, (unsigned long)&debug); /* cage(run): KVM_SET_DEBUGREGS */
 	return r < 0 ? error_set_errno(e, r, "KVM_SET_DEBUGREGS") : 0;
 }
 
@@ -204,7 +204,7 @@ static int boot_xcr0(struct kvm_vcpu *vcpu, struct error *e)
 
 	if (!vcpu->machine->host->has_xcrs)
 		return 0;
-	r = kvm_ioctl(vcpu->fd, KVM_SET_XCRS, (unsigned long)&xcrs);
+	r = kvm_ioctl(vcpu->fd, KVM_SET_XCRS, (unsigned long)&xcrs); /* cage(run): KVM_SET_XCRS */
 	return r < 0 ? error_set_errno(e, r, "KVM_SET_XCRS") : 0;
 }
 
@@ -215,13 +215,13 @@ static int boot_interrupts(struct kvm_vcpu *vcpu, struct error *e)
 	struct kvm_mp_state mp_state = {.mp_state = KVM_MP_STATE_RUNNABLE};
 	int r;
 
-	r = kvm_ioctl(vcpu->fd, KVM_SET_LAPIC, (unsigned long)&vcpu->reset_lapic);
+	r = kvm_ioctl(vcpu->fd, KVM_SET_LAPIC, (unsigned long)&vcpu->reset_lapic); /* cage(run): KVM_SET_LAPIC */
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_LAPIC");
-	r = kvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, (unsigned long)&events);
+	r = kvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, (unsigned long)&events); /* cage(run): KVM_SET_VCPU_EVENTS */
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_VCPU_EVENTS");
-	r = kvm_ioctl(vcpu->fd, KVM_SET_MP_STATE, (unsigned long)&mp_state);
+	r = kvm_ioctl(vcpu->fd, KVM_SET_MP_STATE, (unsigned long)&mp_state); /* cage(run): KVM_SET_MP_STATE */
 	return r < 0 ? error_set_errno(e, r, "KVM_SET_MP_STATE") : 0;
 }
 
@@ -329,7 +329,7 @@ static bool is_after_init(struct kvm_vcpu *vcpu)
 
 int kvm_vcpu_run(struct kvm_vcpu *vcpu, struct vcpu_exit *ret)
 {
-	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+	if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) { /* cage(run): KVM_RUN */
 		if (errno != EINTR && errno != EAGAIN)
 			return -errno;
 		*ret = (struct vcpu_exit){.kind = VCPU_EXIT_INTERRUPTED, .code = KVM_EXIT_INTR};

@@ -84,7 +84,7 @@ int link_send(int socket, struct buffer *message, const int *fds, size_t n_fds)
 		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
 	}
 	do
-		n = sendmsg(socket, &msg, MSG_NOSIGNAL);
+		n = sendmsg(socket, &msg, MSG_NOSIGNAL); /* cage(run, inspect): sendmsg */
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
 }
@@ -150,7 +150,7 @@ int link_receive(int socket, struct link_message *m, struct error *e)
 
 	m->n_fds = 0;
 	do
-		n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC);
+		n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC); /* cage(run): recvmsg */
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : error_set_errno(e, -errno, "receiving a message");

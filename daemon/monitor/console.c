@@ -2,7 +2,6 @@
 #include "monitor/console.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -138,13 +137,8 @@ static void replay(struct console *console, int fd)
 
 int console_watch(struct console *console, int fd, struct error *e)
 {
-	int r = -EUSERS, flags = fcntl(fd, F_GETFL);
+	int r = -EUSERS;
 
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
-		r = -errno;
-		close_fd(fd);
-		return error_set_errno(e, r, "the descriptor for the console");
-	}
 	pthread_mutex_lock(&console->lock);
 	for (size_t i = 0; i < CONSOLE_WATCHERS_MAX && r < 0; i++)
 		if (console->watchers[i] < 0) {

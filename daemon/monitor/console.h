@@ -31,7 +31,10 @@ void console_write(struct console *console, uint32_t core, const char *text, siz
 /* A line of ours between the guest's: "[hvmd: ...]". */
 void console_mark(struct console *console, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Replays the ring into fd and keeps it as a watcher. Takes over fd always. -EUSERS when there are too many. */
+/*
+ * Replays the ring into fd, which does not block (O_NONBLOCK), and keeps it as a watcher. Takes over fd always.
+ * -EUSERS when there are too many.
+ */
 int console_watch(struct console *console, int fd, struct error *e);
 
 /* Bytes that guests printed, and bytes that no longer fitted into the log. */

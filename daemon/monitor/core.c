@@ -5,6 +5,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -66,10 +69,23 @@ static bool core_step(struct core *core)
 	return core->listener->exit(core, &exit);
 }
 
+/* Whoever gives an order before this sends no signal: the order is seen when we come to look for one. */
+static void introduce(struct core *core)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "core %u", core->id);
+	prctl(PR_SET_NAME, name); /* cage(build): prctl */
+	pthread_mutex_lock(&core->lock);
+	core->tid = gettid(); /* cage(build): gettid */
+	pthread_mutex_unlock(&core->lock);
+}
+
 static void *core_main(void *data)
 {
 	struct core *core = data;
 
+	introduce(core);
 	while (core_wait_for_order(core) == CORE_RUN) {
 		while (core_step(core))
 			;
@@ -105,6 +121,7 @@ static int start_thread(struct core *core, struct error *e)
 	pthread_attr_init(&attributes);
 	r = core->pinned ? pin(core, &attributes, e) : 0;
 	if (r == 0) {
+		/* cage(build): mprotect, clone, rseq, set_robust_list, sched_setaffinity, rt_sigaction, rt_sigprocmask, exit */
 		r = -pthread_create(&core->thread, &attributes, core_main, core);
 		if (r == -EINVAL && core->pinned)
 			error_set(e, r, "core %u: the host has no CPU %u that this process may run on; choose another "
@@ -119,10 +136,10 @@ static int start_thread(struct core *core, struct error *e)
 int core_start(struct core *core, struct error *e)
 {
 	pthread_condattr_t attributes;
-	char name[16];
 	int r;
 
 	core->order = CORE_PARK;
+	core->process = getpid(); /* cage(build): getpid */
 	pthread_mutex_init(&core->lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -132,14 +149,13 @@ int core_start(struct core *core, struct error *e)
 	if (r < 0)
 		return r;
 	core->has_thread = true;
-	snprintf(name, sizeof(name), "core %u", core->id);
-	pthread_setname_np(core->thread, name);
 	return 0;
 }
 
 /*
  * The kick closes the race with a thread that is on its way into KVM_RUN: a
- * signal that arrives before it would be lost, immediate_exit is not.
+ * signal that arrives before it would be lost, immediate_exit is not. It is sent
+ * by a bare system call because pthread_kill() needs three.
  */
 void core_order(struct core *core, enum core_order order)
 {
@@ -147,7 +163,8 @@ void core_order(struct core *core, enum core_order order)
 	core->order = order;
 	if (order != CORE_RUN) {
 		kvm_vcpu_kick(core->vcpu);
-		pthread_kill(core->thread, CORE_SIGNAL);
+		if (core->tid)
+			syscall(SYS_tgkill, core->process, core->tid, CORE_SIGNAL); /* cage(run): tgkill, rt_sigreturn */
 	}
 	pthread_cond_broadcast(&core->changed);
 	pthread_mutex_unlock(&core->lock);
@@ -160,7 +177,7 @@ bool core_wait_parked(struct core *core, uint64_t deadline_usec)
 	bool parked;
 
 	pthread_mutex_lock(&core->lock);
-	while (!core->parked)
+	while (!core->parked) /* cage(run): futex */
 		if (pthread_cond_timedwait(&core->changed, &core->lock, &until) != 0)
 			break;
 	parked = core->parked;

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "device/debug-port.h"
 #include "kvm/kvm.h"
@@ -57,8 +58,9 @@ struct core {
 	struct core_counters counters;
 
 	pthread_t thread;
+	pid_t process, tid;   /* what a signal is sent to; tid under lock, 0: has not begun */
 	bool has_thread;
-	pthread_mutex_t lock; /* order, parked */
+	pthread_mutex_t lock; /* order, parked, tid */
 	pthread_cond_t changed;
 	enum core_order order;
 	bool parked; /* the thread is out of the guest and touches nothing */

@@ -27,7 +27,7 @@ int hrt_memory_init(struct hrt_memory *m, uint8_t *host, uint64_t size, struct e
 	m->host = host;
 	m->size = size;
 	pthread_mutex_init(&m->lock, NULL);
-	m->template = memfd_create("hvm-hrt", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	m->template = memfd_create("hvm-hrt", MFD_CLOEXEC | MFD_ALLOW_SEALING); /* cage(build): memfd_create, ftruncate */
 	if (m->template < 0 || ftruncate(m->template, (off_t)size) < 0)
 		return error_set_errno(e, -errno, "making %llu MiB of HRT memory", size / MiB);
 	return map_at_host(m, MAP_SHARED, e);
@@ -52,7 +52,7 @@ int hrt_memory_seal(struct hrt_memory *m, bool tracked, struct error *e)
 
 	if (r < 0)
 		return r;
-	if (fcntl(m->template, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+	if (fcntl(m->template, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) /* cage(build): fcntl */
 		return error_set_errno(e, -errno, "sealing the HRT's template");
 	pristine = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, m->template, 0);
 	if (pristine == MAP_FAILED)
@@ -100,7 +100,7 @@ int hrt_memory_put_back(struct hrt_memory *m, struct error *e)
 	pthread_mutex_lock(&m->lock);
 	if (m->tracked && !m->overflow)
 		copy_pages(m);
-	else if (madvise(m->host, m->size, MADV_DONTNEED) < 0)
+	else if (madvise(m->host, m->size, MADV_DONTNEED) < 0) /* cage(run): madvise */
 		r = error_set_errno(e, -errno, "putting the HRT's memory back");
 	m->n_dirty = 0;
 	m->overflow = false;

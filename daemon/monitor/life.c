@@ -12,7 +12,6 @@
  * failed.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -126,8 +125,7 @@ static int put_back_hrt_memory(struct machine *machine, struct error *e)
 
 static int put_back_ros_memory(struct machine *machine, struct error *e)
 {
-	if (fallocate(machine->ros_memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-		    (off_t)machine->spec->ros_memory) < 0)
+	if (madvise(machine->ram, machine->spec->ros_memory, MADV_REMOVE) < 0)
 		return error_set_errno(e, -errno, "clearing the ROS's memory");
 	return 0;
 }

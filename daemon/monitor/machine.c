@@ -18,6 +18,8 @@
 #include "monitor/console.h"
 #include "spec/spec.h"
 
+#define THREADS_DEADLINE_USEC 10000000 /* to begin in: until then they need more than the cage will leave them */
+
 /* --- Memory --------------------------------------------------------------------------------------------- */
 
 static int make_ros_memory(struct machine *machine, struct error *e)
@@ -79,6 +81,16 @@ static int make_memory(struct machine *machine, struct error *e)
 		return error_set_errno(e, -errno, "making the comm page");
 	machine->comm_page = p;
 	add_windows(machine);
+	return 0;
+}
+
+/* What is a guest's stays out of core dumps, whoever makes one of us. The last step: a new mapping forgets it. */
+static int keep_from_dumps(struct machine *machine, struct error *e)
+{
+	if (madvise(machine->ram, machine->ram_bytes, MADV_DONTDUMP) < 0 ||
+		madvise((void *)machine->hrt_memory.pristine, machine->hrt_memory.size, MADV_DONTDUMP) < 0 ||
+		madvise(machine->comm_page, PAGE_SIZE, MADV_DONTDUMP) < 0)
+		return error_set_errno(e, -errno, "keeping guest memory out of core dumps");
 	return 0;
 }
 
@@ -251,7 +263,12 @@ static int build(struct machine *machine, int *kvm_fd, int image_fd, struct erro
 			return error_prefix(e, r, "the %s partition", partition_role_to_string((enum partition_role)role));
 	}
 	machine->cpu_khz = kvm_vcpu_tsc_khz(machine->partitions[PARTITION_HRT].cores[0].vcpu);
-	return write_template(machine, e);
+	r = write_template(machine, e);
+	if (r == 0)
+		r = keep_from_dumps(machine, e);
+	if (r == 0 && !machine_park(machine, THREADS_DEADLINE_USEC))
+		r = error_set(e, -ETIMEDOUT, "the cores' threads did not begin within %u s", THREADS_DEADLINE_USEC / 1000000);
+	return r;
 }
 
 int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, struct machine **ret, struct error *e)
@@ -275,7 +292,7 @@ int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, stru
 	machine->console = console_new(log_fd);
 	if (!machine->console)
 		return error_set_errno(e, -ENOMEM, "making the console");
-	machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* cage(build): eventfd2 */
 	if (machine->wake_fd < 0)
 		return error_set_errno(e, -errno, "making an eventfd");
 	r = build(machine, &kvm, image, e);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "link/link.h"
+#include "monitor/cage.h"
 #include "monitor/console.h"
 #include "monitor/inspect.h"
 #include "monitor/machine.h"
@@ -27,6 +28,7 @@
 #define STOP_DEADLINE_USEC  500000 /* a second is promised for the whole of a stop */
 #define FLUSH_AFTER_USEC    100000 /* an unfinished line is shown when nothing came to it for so long; [spec 11.7] */
 #define GUEST_RESET_GAP_USEC 10000 /* between two resets that a guest asks for: it cannot keep us from serving hvmd */
+#define CONSOLE_MARGIN       4096 /* what hvmd says in a console log that is full already */
 #define REPLY_ROOM          (LINK_MESSAGE_MAX - 256) /* bytes of body that fit a reply beside its head */
 
 struct server {
@@ -143,6 +145,8 @@ static void do_setup(struct server *server, struct link_message *m, struct error
 {
 	int r = setup(server, m, e);
 
+	if (r == 0)
+		r = cage_enter_running(CONSOLE_LOG_MAX + CONSOLE_MARGIN, e);
 	reply(server, m, r, e);
 	if (r == 0) {
 		tell_hrt(server);
@@ -340,7 +344,7 @@ static void reset_for_guest(struct server *server)
 static void on_wake(struct server *server)
 {
 	uint64_t count;
-	ssize_t n = read(server->machine->wake_fd, &count, sizeof(count));
+	ssize_t n = read(server->machine->wake_fd, &count, sizeof(count)); /* cage(run): read */
 
 	(void)n; /* only its arrival matters */
 	collect(server);
@@ -361,7 +365,7 @@ static void on_time(struct server *server)
 /* Milliseconds until the next thing that is due by time; -1: nothing is. */
 static int next_timeout(const struct server *server)
 {
-	uint64_t now = clock_usec(), due = UINT64_MAX;
+	uint64_t now = clock_usec(), due = UINT64_MAX; /* cage(run): clock_gettime - where the vDSO has no clock */
 
 	if (server->flush_at)
 		due = server->flush_at;
@@ -378,7 +382,7 @@ static void step(struct server *server)
 		{.fd = server->link_fd, .events = POLLIN},
 		{.fd = server->machine ? server->machine->wake_fd : -1, .events = POLLIN},
 	};
-	int n = poll(fds, ARRAY_SIZE(fds), next_timeout(server));
+	int n = poll(fds, ARRAY_SIZE(fds), next_timeout(server)); /* cage(run): poll, restart_syscall */
 
 	if (n < 0 && errno != EINTR) {
 		log_error("poll: %s", error_text(NULL, -errno));
@@ -393,6 +397,25 @@ static void step(struct server *server)
 		on_time(server);
 }
 
+/*
+ * In the cage no thread ends by itself; all of them end with the process, and what we hold goes with it. The
+ * sanitizers, which have no cage, want to see that nothing leaks. A core that will not park must not hold up the end.
+ */
+static void end(struct server *server)
+{
+	bool parked = !server->machine || machine_park(server->machine, STOP_DEADLINE_USEC);
+
+#ifdef BUILT_WITH_SANITIZERS
+	if (parked) {
+		server->machine = machine_free(server->machine);
+		return;
+	}
+#else
+	(void)parked;
+#endif
+	_exit(server->status); /* cage(run, inspect): exit_group */
+}
+
 int server_run(int link_fd)
 {
 	struct server server = {.link_fd = link_fd};
@@ -400,8 +423,6 @@ int server_run(int link_fd)
 	tell_hello(&server);
 	while (!server.stopping)
 		step(&server);
-	if (server.machine && !machine_park(server.machine, STOP_DEADLINE_USEC))
-		_exit(server.status); /* a core that will not park must not hold up the end */
-	machine_free(server.machine);
+	end(&server);
 	return server.status;
 }

@@ -154,6 +154,7 @@ static int spawn(struct monitor_client *client, int peer)
 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, peer, LINK_FD);
+	posix_spawn_file_actions_addclosefrom_np(&actions, LINK_FD + 1);
 	r = path ? posix_spawn(&client->pid, path, &actions, NULL, argv, environ) : ENOMEM;
 	posix_spawn_file_actions_destroy(&actions);
 	if (r)

@@ -113,7 +113,7 @@ Test(console, a_watcher_that_does_not_read_blocks_nobody, .timeout = 10)
 	struct error e = {};
 	int fds[2];
 
-	cr_assert_eq(pipe(fds), 0);
+	cr_assert_eq(pipe2(fds, O_NONBLOCK), 0);
 	cr_assert_eq(console_watch(console, fds[1], &e), 0);
 	for (int i = 0; i < 100000; i++)
 		write_text(console, 1, "the pipe is full long before this is over\n");
