@@ -136,7 +136,7 @@ static int check_comm_page(const struct plan *plan, struct error *e)
 
 /* --- Regions -------------------------------------------------------------- */
 
-static const struct plan_origin zero = {.source = PLAN_ZERO}, generated = {.source = PLAN_GENERATED},
+static const struct plan_origin zero = {.source = PLAN_ZERO}, unused = {.source = PLAN_ZERO}, generated = {.source = PLAN_GENERATED},
 				nowhere = {.source = PLAN_NOWHERE};
 
 static void add(struct plan *plan, uint64_t start, uint64_t end, enum plan_access access,
@@ -151,7 +151,8 @@ static void add(struct plan *plan, uint64_t start, uint64_t end, enum plan_acces
 		return;
 	assert(plan->n_regions < PLAN_REGIONS_MAX);
 	plan->n_regions++;
-	*r = (struct plan_region){.gpa = start, .size = end - start, .access = access, .origin = *origin};
+	*r = (struct plan_region){
+		.gpa = start, .size = end - start, .access = access, .free = origin == &unused, .origin = *origin};
 	va_start(ap, format);
 	vsnprintf(r->name, sizeof(r->name), format, ap);
 	va_end(ap);
@@ -190,7 +191,7 @@ static int add_image(struct plan *plan, const struct vm_spec *spec, const struct
 
 static void add_fixed(struct plan *plan)
 {
-	add(plan, 0, plan->ros_bytes, plan->sees_ros ? PLAN_BOTH : PLAN_ROS, &zero, "ros memory");
+	add(plan, 0, plan->ros_bytes, plan->sees_ros ? PLAN_BOTH : PLAN_ROS, &unused, "ros memory");
 	add(plan, plan->stacks, plan->info, PLAN_HRT, &generated, "stacks");
 	add(plan, plan->info, plan->page_tables, PLAN_HRT, &generated, "info block");
 	add(plan, plan->page_tables, plan->tss, PLAN_HRT, &generated, "page tables");
@@ -250,7 +251,7 @@ static void add_leftovers(struct plan *plan, uint64_t start, uint64_t end)
 
 		if (region_end(r) <= start)
 			continue;
-		add(plan, start, r->gpa < end ? r->gpa : end, PLAN_HRT, &zero, "hrt memory");
+		add(plan, start, r->gpa < end ? r->gpa : end, PLAN_HRT, &unused, "hrt memory");
 		start = region_end(r);
 	}
 }
@@ -294,6 +295,105 @@ int plan_hrt(const struct vm_spec *spec, const struct hrt_image *image, bool gig
 		return r;
 	fill_ram(spec, ret);
 	return 0;
+}
+
+/* --- The memory of the ROS --------------------------------------------------------------------------------- */
+
+void plan_ros_alone(const struct vm_spec *spec, struct plan *ret)
+{
+	struct ram_range ranges[2];
+	size_t n = ram_layout(spec->memory, ranges);
+
+	assert(!spec->hybrid);
+	*ret = (struct plan){
+		.ros_bytes = spec->memory,
+		.end = ram_end(spec->memory),
+		.n_cores = spec->cores,
+		.first_hrt_core = spec->cores,
+	};
+	for (size_t i = 0; i < n; i++)
+		add(ret, ranges[i].gpa, ranges[i].gpa + ranges[i].size, PLAN_ROS, &unused, "ros memory");
+	add(ret, DEVICE_HOLE_START, DEVICE_HOLE_END, PLAN_DEVICE, &nowhere, "device hole");
+	sort(ret);
+}
+
+static bool is_free_ros(const struct plan_region *r)
+{
+	return r->free && r->access & PLAN_ROS;
+}
+
+/* Why [gpa, gpa + size) cannot be taken. */
+static int refuse(const struct plan *plan, uint64_t gpa, uint64_t size, const char *name, struct error *e)
+{
+	for (size_t i = 0; i < plan->n_regions; i++) {
+		const struct plan_region *r = &plan->regions[i];
+
+		if (r->access & PLAN_ROS && !r->free && ranges_overlap(gpa, size, r->gpa, r->size))
+			return error_set(e, -EADDRINUSE,
+				"%s [0x%llx, 0x%llx) and %s [0x%llx, 0x%llx) want the same memory of the ROS", name, ULL(gpa),
+				ULL(gpa + size), r->name, ULL(r->gpa), ULL(region_end(r)));
+	}
+	return error_set(e, -ENOEXEC,
+		"%s, 0x%llx bytes at 0x%llx, does not lie in the ROS's memory, which has 0x%llx bytes from 0 on%s: "
+		"give the ROS more memory, or link the image lower",
+		name, ULL(size), ULL(gpa), ULL(plan->ros_bytes),
+		plan->ros_bytes > DEVICE_HOLE_START ? ", less the device hole [0xfec00000, 0x100000000)" : "");
+}
+
+/* The free region of the ROS that has all of [gpa, gpa + size), or NULL. */
+static struct plan_region *find_free(struct plan *plan, uint64_t gpa, uint64_t size)
+{
+	for (struct plan_region *r = plan->regions; r < plan->regions + plan->n_regions; r++)
+		if (is_free_ros(r) && gpa >= r->gpa && range_within(gpa - r->gpa, size, r->size))
+			return r;
+	return NULL;
+}
+
+int plan_take(struct plan *plan, uint64_t gpa, uint64_t size, const struct plan_origin *origin, const char *name,
+	struct error *e)
+{
+	struct plan_region *r = find_free(plan, gpa, size);
+	uint64_t start, end;
+	enum plan_access access;
+
+	assert(size > 0);
+	if (!r)
+		return refuse(plan, gpa, size, name, e);
+	assert(plan->n_regions + 2 <= PLAN_REGIONS_MAX);
+	start = r->gpa;
+	end = region_end(r);
+	access = r->access;
+	*r = plan->regions[--plan->n_regions];
+	add(plan, start, gpa, access, &unused, "ros memory");
+	add(plan, gpa, gpa + size, access, origin, "%s", name);
+	add(plan, gpa + size, end, access, &unused, "ros memory");
+	sort(plan);
+	return 0;
+}
+
+static bool room_in(const struct plan_region *r, enum plan_side side, uint64_t size, uint64_t align, uint64_t from,
+	uint64_t to, uint64_t *ret)
+{
+	uint64_t start = r->gpa > from ? r->gpa : from, end = region_end(r) < to ? region_end(r) : to, at;
+
+	if (start >= end || size > end - start)
+		return false;
+	at = side == PLAN_LOWEST ? round_up(start, align) : round_down(end - size, align);
+	if (at < start || at > end - size)
+		return false;
+	*ret = at;
+	return true;
+}
+
+bool plan_find_room(const struct plan *plan, enum plan_side side, uint64_t size, uint64_t align, uint64_t from,
+	uint64_t to, uint64_t *ret)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < plan->n_regions && !(found && side == PLAN_LOWEST); i++)
+		if (is_free_ros(&plan->regions[i]))
+			found |= room_in(&plan->regions[i], side, size, align, from, to, ret);
+	return found;
 }
 
 const struct plan_region *plan_find(const struct plan *plan, uint64_t gpa)

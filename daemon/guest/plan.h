@@ -31,7 +31,7 @@ struct error;
 struct hrt_image;
 struct vm_spec;
 
-#define PLAN_REGIONS_MAX 96 /* HRT_SEGMENTS_MAX segments, the gaps between them, and a dozen of ours */
+#define PLAN_REGIONS_MAX 192 /* segments of two images, the gaps between them, modules, and two dozen of ours */
 #define PLAN_NAME_MAX    24
 /*
  * The most that boot page tables map, 64 TiB: 128 rows of a PML4, of which
@@ -67,6 +67,7 @@ struct plan_region {
 	uint64_t gpa;
 	uint64_t size; /* bytes, > 0 */
 	enum plan_access access;
+	bool free; /* RAM that nothing has been planned for: "ros memory", "hrt memory" */
 	struct plan_origin origin;
 };
 
@@ -108,6 +109,26 @@ struct plan {
  */
 int plan_hrt(const struct vm_spec *spec, const struct hrt_image *image, bool gigabyte_pages, struct plan *ret,
 	struct error *e);
+
+/* Plans a VM without an HRT: nothing but the free memory of the ROS. spec is not hybrid. */
+void plan_ros_alone(const struct vm_spec *spec, struct plan *ret);
+
+/*
+ * Takes [gpa, gpa + size) out of the free memory of the ROS and gives it a name.
+ * Returns 0, or a sentence with -ENOEXEC (there is no such memory) or -EADDRINUSE
+ * (something is there; it is named).
+ */
+int plan_take(struct plan *plan, uint64_t gpa, uint64_t size, const struct plan_origin *origin, const char *name,
+	struct error *e);
+
+/*
+ * The lowest (or highest) GPA from `from` on at which `size` bytes of free memory
+ * of the ROS stand at a multiple of `align`, a power of two, and end at `to` at
+ * most. False: there is none.
+ */
+enum plan_side { PLAN_LOWEST, PLAN_HIGHEST };
+bool plan_find_room(const struct plan *plan, enum plan_side side, uint64_t size, uint64_t align, uint64_t from,
+	uint64_t to, uint64_t *ret);
 
 /* The region that holds this GPA, or NULL. */
 const struct plan_region *plan_find(const struct plan *plan, uint64_t gpa);

@@ -422,3 +422,82 @@ Test(plan, memory_of_the_ros_that_the_hrt_may_not_see_is_reserved_for_it)
 	cr_assert_eq(wish_plan(&wish, &plan, &e), 0, "%s", e.text);
 	cr_expect_eq(plan_find(&plan, 0)->access, PLAN_BOTH);
 }
+
+/* --- The memory of the ROS ---------------------------------------------------------------------------------- */
+
+static struct vm_spec alone;
+
+static void plan_alone(uint64_t memory)
+{
+	alone = (struct vm_spec){.memory = memory, .cores = 2, .ros_cores = 2, .ros_memory = memory};
+	plan_ros_alone(&alone, &plan);
+}
+
+static int take(uint64_t gpa, uint64_t size, const char *name)
+{
+	struct plan_origin origin = {.source = PLAN_GENERATED};
+
+	return plan_take(&plan, gpa, size, &origin, name, &e);
+}
+
+Test(plan, of_a_vm_without_hrt_is_all_ros_memory_around_the_device_hole)
+{
+	plan_alone(5 * GiB);
+	cr_assert(eq(sz, plan.n_regions, 3));
+	cr_assert(eq(u64, plan_find(&plan, 0)->size, DEVICE_HOLE_START));
+	cr_assert(eq(int, plan_find(&plan, DEVICE_HOLE_START)->access, PLAN_DEVICE));
+	cr_assert(eq(u64, plan_find(&plan, DEVICE_HOLE_END)->size, 5 * GiB - DEVICE_HOLE_START));
+	cr_assert(eq(u64, plan.end, DEVICE_HOLE_END + 5 * GiB - DEVICE_HOLE_START));
+}
+
+Test(plan, cuts_what_is_taken_out_of_the_ros_memory)
+{
+	plan_alone(64 * MiB);
+	cr_assert(eq(int, take(MiB, 0x1234, "kernel 0"), 0), "%s", e.text);
+	cr_assert(eq(int, take(0, 0x1000, "first"), 0), "%s", e.text);
+	cr_assert(eq(int, take(64 * MiB - 1, 1, "last"), 0), "%s", e.text);
+	cr_assert(eq(sz, plan.n_regions, 6));
+	cr_assert_str_eq(plan_find(&plan, MiB + 0x1233)->name, "kernel 0");
+	cr_assert_str_eq(plan_find(&plan, MiB + 0x1234)->name, "ros memory");
+	cr_assert_str_eq(plan_find(&plan, 0xFFF)->name, "first");
+	cr_assert_str_eq(plan_find(&plan, 64 * MiB - 1)->name, "last");
+}
+
+Test(plan, refuses_two_things_in_the_same_ros_memory_and_names_both)
+{
+	plan_alone(64 * MiB);
+	cr_assert(eq(int, take(MiB, 0x2000, "kernel 0"), 0));
+	cr_assert(eq(int, take(MiB + 0x1FFF, 0x1000, "module 0"), -EADDRINUSE));
+	cr_assert_str_eq(e.text, "module 0 [0x101fff, 0x102fff) and kernel 0 [0x100000, 0x102000) want the same memory of the ROS");
+}
+
+Test(plan, refuses_what_does_not_lie_in_the_ros_memory)
+{
+	cr_plans();
+	cr_assert(eq(int, take(plan.ros_bytes - 1, 2, "kernel 0"), -ENOEXEC));
+	cr_assert_str_eq(e.text, "kernel 0, 0x2 bytes at 0x1ffffff, does not lie in the ROS's memory, which has 0x2000000 bytes "
+				 "from 0 on: give the ROS more memory, or link the image lower");
+	plan_alone(5 * GiB);
+	cr_assert(eq(int, take(DEVICE_HOLE_START - 1, 2, "kernel 0"), -ENOEXEC));
+	cr_assert_str_eq(e.text,
+		"kernel 0, 0x2 bytes at 0xfebfffff, does not lie in the ROS's memory, which has 0x140000000 bytes from 0 on, "
+		"less the device hole [0xfec00000, 0x100000000): give the ROS more memory, or link the image lower");
+}
+
+Test(plan, finds_the_lowest_and_the_highest_room_in_ros_memory)
+{
+	uint64_t at;
+
+	plan_alone(64 * MiB);
+	cr_assert(eq(int, take(MiB, 0x1234, "kernel 0"), 0));
+	cr_assert(plan_find_room(&plan, PLAN_LOWEST, 0x1000, 0x1000, MiB, 4 * GiB, &at));
+	cr_assert(eq(u64, at, MiB + 0x2000));
+	cr_assert(plan_find_room(&plan, PLAN_LOWEST, 0x1000, 0x1000, 0x10001, 4 * GiB, &at));
+	cr_assert(eq(u64, at, 0x11000));
+	cr_assert(plan_find_room(&plan, PLAN_HIGHEST, 0x1001, 0x1000, 0, 4 * GiB, &at));
+	cr_assert(eq(u64, at, 64 * MiB - 0x2000));
+	cr_assert(plan_find_room(&plan, PLAN_HIGHEST, 0x1000, 0x1000, 0, MiB + 0x1000, &at));
+	cr_assert(eq(u64, at, MiB - 0x1000));
+	cr_assert_not(plan_find_room(&plan, PLAN_LOWEST, 64 * MiB, 1, 0, UINT64_MAX, &at));
+	cr_assert_not(plan_find_room(&plan, PLAN_LOWEST, 1, 1, 64 * MiB, UINT64_MAX, &at));
+}
