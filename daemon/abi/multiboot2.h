@@ -2,6 +2,7 @@
 #pragma once
 
 #define MULTIBOOT2_HEADER_MAGIC  0xE85250D6u /* 3.1.1 */
+#define MULTIBOOT2_BOOT_MAGIC    0x36D76289u /* 3.3: in EAX when the kernel is entered */
 #define MULTIBOOT2_HEADER_SEARCH 32768u      /* 3.1: the header lies in the first 32768 bytes ... */
 #define MULTIBOOT2_HEADER_ALIGN  8u          /* ... and is 64-bit aligned */
 #define MULTIBOOT2_ARCH_I386     0u          /* 3.1.2 */

@@ -349,14 +349,19 @@ static struct plan_region *find_free(struct plan *plan, uint64_t gpa, uint64_t s
 	return NULL;
 }
 
-int plan_take(struct plan *plan, uint64_t gpa, uint64_t size, const struct plan_origin *origin, const char *name,
-	struct error *e)
+int plan_take(struct plan *plan, uint64_t gpa, uint64_t size, const struct plan_origin *origin, struct error *e,
+	const char *format, ...)
 {
 	struct plan_region *r = find_free(plan, gpa, size);
+	char name[PLAN_NAME_MAX];
 	uint64_t start, end;
 	enum plan_access access;
+	va_list ap;
 
 	assert(size > 0);
+	va_start(ap, format);
+	vsnprintf(name, sizeof(name), format, ap);
+	va_end(ap);
 	if (!r)
 		return refuse(plan, gpa, size, name, e);
 	assert(plan->n_regions + 2 <= PLAN_REGIONS_MAX);

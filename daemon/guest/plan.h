@@ -118,8 +118,8 @@ void plan_ros_alone(const struct vm_spec *spec, struct plan *ret);
  * Returns 0, or a sentence with -ENOEXEC (there is no such memory) or -EADDRINUSE
  * (something is there; it is named).
  */
-int plan_take(struct plan *plan, uint64_t gpa, uint64_t size, const struct plan_origin *origin, const char *name,
-	struct error *e);
+int plan_take(struct plan *plan, uint64_t gpa, uint64_t size, const struct plan_origin *origin, struct error *e,
+	const char *format, ...) __attribute__((format(printf, 6, 7)));
 
 /*
  * The lowest (or highest) GPA from `from` on at which `size` bytes of free memory

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "abi/x86.h"
 #include "base/macro.h"
 #include "abi/multiboot2.h"
 #include "guest/hrt-info.h"
@@ -437,7 +438,7 @@ static int take(uint64_t gpa, uint64_t size, const char *name)
 {
 	struct plan_origin origin = {.source = PLAN_GENERATED};
 
-	return plan_take(&plan, gpa, size, &origin, name, &e);
+	return plan_take(&plan, gpa, size, &origin, &e, "%s", name);
 }
 
 Test(plan, of_a_vm_without_hrt_is_all_ros_memory_around_the_device_hole)
@@ -474,8 +475,10 @@ Test(plan, refuses_two_things_in_the_same_ros_memory_and_names_both)
 Test(plan, refuses_what_does_not_lie_in_the_ros_memory)
 {
 	cr_plans();
-	cr_assert(eq(int, take(plan.ros_bytes - 1, 2, "kernel 0"), -ENOEXEC));
-	cr_assert_str_eq(e.text, "kernel 0, 0x2 bytes at 0x1ffffff, does not lie in the ROS's memory, which has 0x2000000 bytes "
+	cr_assert(eq(int, take(plan.ros_bytes - 1, 2, "kernel 0"), -ENOEXEC), "the HRT has the second byte");
+	plan_alone(64 * MiB);
+	cr_assert(eq(int, take(64 * MiB - 1, 2, "kernel 0"), -ENOEXEC));
+	cr_assert_str_eq(e.text, "kernel 0, 0x2 bytes at 0x3ffffff, does not lie in the ROS's memory, which has 0x4000000 bytes "
 				 "from 0 on: give the ROS more memory, or link the image lower");
 	plan_alone(5 * GiB);
 	cr_assert(eq(int, take(DEVICE_HOLE_START - 1, 2, "kernel 0"), -ENOEXEC));

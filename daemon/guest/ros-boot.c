@@ -1,0 +1,179 @@
+/* ros-boot.c - see ros-boot.h */
+#include "guest/ros-boot.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "abi/multiboot2.h"
+#include "abi/x86.h"
+#include "base/macro.h"
+#include "guest/boot.h"
+#include "guest/memory.h"
+#include "guest/plan.h"
+
+#define ADDRESS_END (4 * GiB) /* of what a kernel in 32-bit mode can reach */
+
+static const struct ros_protocol *const protocols[] = {
+	[KERNEL_MULTIBOOT2] = &ros_multiboot2,
+};
+static_assert(ARRAY_SIZE(protocols) == N_KERNEL_PROTOCOLS, "a protocol is not built");
+
+unsigned ros_protocols(const struct vm_spec *spec)
+{
+	switch (spec->ros_protocol) {
+	case SPEC_PROTOCOL_AUTO:
+		return KERNEL_PROTOCOLS_ALL;
+	case SPEC_PROTOCOL_MULTIBOOT2:
+		return KERNEL_PROTOCOL_BIT(KERNEL_MULTIBOOT2);
+	case SPEC_PROTOCOL_LINUX:
+	case SPEC_PROTOCOL_PVH:
+	case SPEC_PROTOCOL_MULTIBOOT:
+	case N_SPEC_PROTOCOLS:
+		break;
+	}
+	return 0;
+}
+
+int ros_boot_init(struct ros_boot *boot, const struct vm_spec *spec, const struct guest_file *files, struct error *e)
+{
+	const struct guest_file *kernel = &files[spec->ros_file];
+	int r;
+
+	assert(spec->ros_boots);
+	*boot = (struct ros_boot){.spec = spec, .files = files};
+	r = kernel_image_parse(kernel->data, kernel->size, ros_protocols(spec), &boot->kernel, e);
+	return r < 0 ? error_prefix(e, r, "kernel \"%s\" of the ROS", spec->files[spec->ros_file].id) : 0;
+}
+
+/* --- The plan -------------------------------------------------------------- */
+
+static struct plan_origin from_file(size_t file, uint64_t offset, uint64_t size)
+{
+	if (size == 0)
+		return (struct plan_origin){.source = PLAN_ZERO};
+	return (struct plan_origin){.source = PLAN_FILE, .file = (uint32_t)file, .offset = offset, .size = size};
+}
+
+static int plan_kernel(const struct ros_boot *boot, struct plan *plan, struct error *e)
+{
+	for (size_t i = 0; i < boot->kernel.n_segments; i++) {
+		const struct image_segment *s = &boot->kernel.segments[i];
+		struct plan_origin origin = from_file(boot->spec->ros_file, s->offset, s->file_size);
+		int r;
+
+		r = plan_take(plan, s->gpa, s->memory_size, &origin, e, "kernel %zu", i);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* On pages of their own, above the kernel: low memory stays free for what the kernel starts other cores with. */
+static int plan_module(struct ros_boot *boot, size_t n, struct plan *plan, struct error *e)
+{
+	const struct spec_module *module = &boot->spec->ros_modules.items[n];
+	const struct guest_file *file = &boot->files[module->file];
+	const struct image_segment *last = &boot->kernel.segments[boot->kernel.n_segments - 1];
+	uint64_t above = last->gpa + last->memory_size;
+	struct plan_origin origin = from_file(module->file, 0, file->size);
+
+	if (file->size == 0)
+		return 0;
+	if (!plan_find_room(plan, PLAN_LOWEST, file->size, PAGE_SIZE, above > PC_UPPER_START ? above : PC_UPPER_START,
+		    ADDRESS_END, &boot->modules[n]))
+		return error_set(e, -ENOEXEC,
+			"the ROS has no room for module %zu, \"%s\": 0x%llx bytes above the kernel, which ends at 0x%llx, and "
+			"below 4 GiB; more memory for the ROS would be right",
+			n, boot->spec->files[module->file].id, (unsigned long long)file->size, (unsigned long long)above);
+	return plan_take(plan, boot->modules[n], file->size, &origin, e, "module %zu", n);
+}
+
+int ros_boot_plan(struct ros_boot *boot, struct plan *plan, struct error *e)
+{
+	int r;
+
+	boot->plan = plan;
+	r = plan_kernel(boot, plan, e);
+	for (size_t n = 0; r == 0 && n < boot->spec->ros_modules.n; n++)
+		r = plan_module(boot, n, plan, e);
+	if (r == 0)
+		r = protocols[boot->kernel.protocol]->plan(boot, plan, e);
+	return r < 0 ? error_prefix(e, r, "kernel \"%s\" of the ROS", boot->spec->files[boot->spec->ros_file].id) : 0;
+}
+
+/* --- Bytes and registers ----------------------------------------------------- */
+
+static void write_files(const struct ros_boot *boot, struct memory *memory)
+{
+	for (size_t i = 0; i < boot->plan->n_regions; i++) {
+		const struct plan_region *r = &boot->plan->regions[i];
+		uint8_t *p;
+
+		if (!(r->access & PLAN_ROS) || r->origin.source != PLAN_FILE)
+			continue;
+		p = memory_at(memory, r->gpa, r->size);
+		assert(p); /* the planner has granted it */
+		memcpy(p, boot->files[r->origin.file].data + r->origin.offset, r->origin.size);
+	}
+}
+
+int ros_boot_write(const struct ros_boot *boot, struct memory *memory, struct error *e)
+{
+	write_files(boot, memory);
+	return protocols[boot->kernel.protocol]->write(boot, memory, e);
+}
+
+void ros_boot_registers(const struct ros_boot *boot, struct boot_registers *ret)
+{
+	protocols[boot->kernel.protocol]->registers(boot, ret);
+}
+
+uint64_t ros_boot_entry(const struct ros_boot *boot)
+{
+	return boot->kernel.entry;
+}
+
+/* --- For the protocols ------------------------------------------------------- */
+
+static void map_add(struct memory_map_entry *map, unsigned *n, uint64_t start, uint64_t end, uint32_t type)
+{
+	if (start < end)
+		map[(*n)++] = (struct memory_map_entry){.gpa = start, .size = end - start, .type = type};
+}
+
+uint64_t ros_upper_end(const struct vm_spec *spec)
+{
+	return spec->ros_memory < DEVICE_HOLE_START ? spec->ros_memory : DEVICE_HOLE_START;
+}
+
+unsigned ros_memory_map(const struct vm_spec *spec, struct memory_map_entry ret[ROS_MAP_MAX])
+{
+	unsigned n = 0;
+
+	map_add(ret, &n, 0, PC_LOWER_END, MULTIBOOT2_MEMORY_RAM);
+	map_add(ret, &n, PC_LOWER_END, PC_UPPER_START, MULTIBOOT2_MEMORY_RESERVED);
+	map_add(ret, &n, PC_UPPER_START, ros_upper_end(spec), MULTIBOOT2_MEMORY_RAM);
+	map_add(ret, &n, DEVICE_HOLE_START, DEVICE_HOLE_END, MULTIBOOT2_MEMORY_RESERVED);
+	map_add(ret, &n, DEVICE_HOLE_END, ram_end(spec->ros_memory), MULTIBOOT2_MEMORY_RAM);
+	return n;
+}
+
+/* What a GDT would say of these; there is none until the kernel makes its own (Multiboot2 3.3). */
+#define SELECTOR_CODE 0x08
+#define SELECTOR_DATA 0x10
+#define TSS_LIMIT     0x67u /* of the smallest: SDM volume 3A, 7.2.2 */
+
+void ros_registers_32(const struct ros_boot *boot, struct boot_registers *ret)
+{
+	*ret = (struct boot_registers){
+		.rip = boot->kernel.entry,
+		.rflags = RFLAGS_RESERVED,
+		.cr0 = CR0_ET | CR0_PE,
+		/* Accessed and busy, since VMX takes no others (SDM volume 3C, 27.3.1.2). */
+		.cs = {.selector = SELECTOR_CODE, .limit = UINT32_MAX, .type = 0xB, .s = 1, .present = 1, .db = 1, .g = 1},
+		.data = {.selector = SELECTOR_DATA, .limit = UINT32_MAX, .type = 0x3, .s = 1, .present = 1, .db = 1, .g = 1},
+		.tr = {.limit = TSS_LIMIT, .type = 0xB, .present = 1},
+		.ldt = {.unusable = 1},
+	};
+}

@@ -1,0 +1,87 @@
+/*
+ * ros-boot.h - how the ROS comes to life: its kernel, what is handed to it, its registers
+ *
+ * In four steps that know no KVM: read the kernel, take what it needs out of the
+ * plan, write the bytes, and say what the first core's registers are. The last
+ * two are repeated at each reset, over memory that is zero. The other cores wait
+ * for the kernel to start them, as on a PC.
+ *
+ * What all protocols have in common is here; what one of them has for itself is
+ * in ros-PROTOCOL.c and in the table at its end of this header.
+ *
+ * Tour 425: The other half has an ordinary kernel. Each boot protocol is three
+ * functions: what it needs in memory, which bytes, which registers.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guest/file.h"
+#include "guest/info.h"
+#include "image/kernel.h"
+#include "spec/spec.h"
+
+struct boot_registers;
+struct error;
+struct memory;
+struct plan;
+
+struct ros_boot {
+	struct kernel_image kernel;
+	uint64_t modules[SPEC_MODULES_MAX]; /* GPA of each; an empty one has any */
+	uint64_t info; /* GPA of what the protocol tells the kernel; 0: nothing */
+
+	/* borrowed */
+	const struct vm_spec *spec;     /* ros_boots */
+	const struct guest_file *files; /* as many as the definition has */
+	const struct plan *plan;
+};
+
+/* The boot protocols that a definition allows, as bits for kernel_image_parse(). */
+unsigned ros_protocols(const struct vm_spec *spec);
+
+/* Reads the kernel. Returns 0, or a negative errno with a sentence. */
+int ros_boot_init(struct ros_boot *boot, const struct vm_spec *spec, const struct guest_file *files, struct error *e);
+
+/*
+ * Takes everything out of the free memory of the ROS that stands in it when the
+ * kernel is entered. Borrows the plan from then on. Returns 0, or a sentence with
+ * -ENOEXEC (it cannot be) or -EADDRINUSE (two things want the same memory).
+ */
+int ros_boot_plan(struct ros_boot *boot, struct plan *plan, struct error *e);
+
+/* Writes it; the memory is zero before. Returns 0, or -ENOMEM with a sentence. */
+int ros_boot_write(const struct ros_boot *boot, struct memory *memory, struct error *e);
+
+/* The registers of the first core at the kernel's first instruction. */
+void ros_boot_registers(const struct ros_boot *boot, struct boot_registers *ret);
+
+/* The GPA of that instruction. */
+uint64_t ros_boot_entry(const struct ros_boot *boot);
+
+/* --- For the protocols --------------------------------------------------------------------------------------- */
+
+struct ros_protocol {
+	/* Once kernel and modules have their places. */
+	int (*plan)(struct ros_boot *boot, struct plan *plan, struct error *e);
+	/* Once the bytes of files are there. */
+	int (*write)(const struct ros_boot *boot, struct memory *memory, struct error *e);
+	void (*registers)(const struct ros_boot *boot, struct boot_registers *ret);
+};
+
+extern const struct ros_protocol ros_multiboot2;
+
+/*
+ * What a kernel is told of its memory: RAM, with the firmware's part of a PC's
+ * first MiB and the device hole reserved. Memory of an HRT does not exist for
+ * it. Returns the number of entries.
+ */
+#define ROS_MAP_MAX 8
+unsigned ros_memory_map(const struct vm_spec *spec, struct memory_map_entry ret[ROS_MAP_MAX]);
+
+/* GPA just above the memory that goes on from 1 MiB without a hole. */
+uint64_t ros_upper_end(const struct vm_spec *spec);
+
+/* Flat 32-bit segments, no paging, interrupts off, at the kernel's entry; all else zero. */
+void ros_registers_32(const struct ros_boot *boot, struct boot_registers *ret);

@@ -1,0 +1,187 @@
+/* test-ros-boot.c - where the ROS's kernel and what it is told stand, and its first registers */
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/x86.h"
+#include "base/macro.h"
+#include "guest/boot.h"
+#include "guest/memory.h"
+#include "guest/plan.h"
+#include "guest/ros-boot.h"
+#include "image-builder.h"
+
+#define RAM (64 * MiB)
+
+static struct recipe recipe;
+static struct buffer kernel;
+static struct spec_file names[3] = {{.id = (char *)"kernel"}, {.id = (char *)"first"}, {.id = (char *)"second"}};
+static struct spec_module modules[2] = {{.file = 1, .cmdline = (char *)"root=/dev/ram0"}, {.file = 2}};
+static struct guest_file files[3];
+static struct vm_spec spec;
+static struct plan plan;
+static struct ros_boot boot;
+static struct memory memory;
+static uint8_t *ram;
+static struct error e;
+
+static void set_up(void)
+{
+	recipe_bare(&recipe);
+	recipe.n_segments = 1;
+	recipe.segments[0] = (struct recipe_segment){.type = 1, .flags = 5, .offset = EXAMPLE_OFFSET,
+		.virtual_address = EXAMPLE_GPA, .physical_address = EXAMPLE_GPA, .file_size = EXAMPLE_LOADED,
+		.memory_size = EXAMPLE_LOADED + EXAMPLE_BSS};
+	recipe_tag_end(&recipe);
+	files[1] = (struct guest_file){(const uint8_t *)"the first module", 16};
+	files[2] = (struct guest_file){(const uint8_t *)"", 0};
+	spec = (struct vm_spec){.memory = RAM, .ros_memory = RAM, .cores = 2, .ros_cores = 2, .files = names, .n_files = 3,
+		.ros_boots = true, .ros_cmdline = (char *)"console=com1"};
+	memory = (struct memory){};
+	ram = calloc(1, RAM);
+	memory_add(&memory, 0, RAM, ram);
+}
+
+static void tear_down(void)
+{
+	buffer_fini(&kernel);
+	free(ram);
+}
+
+TestSuite(ros_boot, .init = set_up, .fini = tear_down);
+
+static int start(void)
+{
+	int r;
+
+	recipe_build(&recipe, &kernel);
+	files[0] = (struct guest_file){kernel.data, kernel.size};
+	plan_ros_alone(&spec, &plan);
+	r = ros_boot_init(&boot, &spec, files, &e);
+	return r < 0 ? r : ros_boot_plan(&boot, &plan, &e);
+}
+
+static void cr_starts(void)
+{
+	cr_assert(eq(int, start(), 0), "%s", e.text);
+	cr_assert(eq(int, ros_boot_write(&boot, &memory, &e), 0), "%s", e.text);
+}
+
+static void cr_refuses(int error, const char *sentence)
+{
+	cr_assert(eq(int, start(), error));
+	cr_assert_str_eq(e.text, sentence);
+}
+
+static uint32_t word(uint64_t gpa)
+{
+	uint32_t value;
+
+	memcpy(&value, ram + gpa, sizeof(value));
+	return value;
+}
+
+/* The information tag of this type; 0 where there is none. */
+static uint64_t find_tag(uint32_t type)
+{
+	uint64_t end = boot.info + word(boot.info);
+
+	for (uint64_t at = boot.info + 8; at < end; at += (word(at + 4) + 7) & ~7u)
+		if (word(at) == type)
+			return at;
+	return 0;
+}
+
+Test(ros_boot, puts_the_kernel_where_it_wants_to_be)
+{
+	cr_starts();
+	cr_assert_arr_eq(ram + EXAMPLE_GPA, (const uint8_t *)kernel.data + EXAMPLE_OFFSET, EXAMPLE_LOADED);
+	cr_assert_str_eq(plan_find(&plan, EXAMPLE_GPA)->name, "kernel 0");
+	cr_assert(eq(int, plan_find(&plan, EXAMPLE_GPA)->origin.source, PLAN_FILE));
+}
+
+Test(ros_boot, enters_a_multiboot2_kernel_in_32_bit_protected_mode)
+{
+	struct boot_registers r;
+
+	cr_starts();
+	ros_boot_registers(&boot, &r);
+	cr_assert(eq(u64, r.rax, 0x36D76289));
+	cr_assert(eq(u64, r.rbx, boot.info));
+	cr_assert(eq(u64, r.rip, EXAMPLE_ENTRY));
+	cr_assert(eq(u64, r.cr0 & (CR0_PE | CR0_PG), CR0_PE));
+	cr_assert(eq(u64, r.rflags & (RFLAGS_IF | 1 << 17), 0));
+	cr_assert(eq(u64, r.efer | r.cr3 | r.cr4, 0));
+	cr_assert(r.cs.db && !r.cs.l && r.cs.g && r.cs.base == 0 && r.cs.limit == UINT32_MAX && r.cs.type == 0xB);
+	cr_assert(r.data.db && r.data.g && r.data.base == 0 && r.data.limit == UINT32_MAX && r.data.type == 0x3);
+}
+
+Test(ros_boot, tells_a_multiboot2_kernel_of_its_machine)
+{
+	uint64_t map;
+
+	cr_starts();
+	cr_assert(eq(u64, boot.info, 64 * KiB));
+	cr_assert_str_eq((char *)ram + find_tag(1) + 8, "console=com1");
+	cr_assert(eq(u32, word(find_tag(4) + 8), 640));
+	cr_assert(eq(u32, word(find_tag(4) + 12), (RAM - MiB) / KiB));
+	map = find_tag(6);
+	cr_assert(eq(u32, word(map + 8), 24));
+	cr_assert(eq(u32, (word(map + 4) - 16) / 24, 4));
+	cr_assert(eq(u32, word(map + 16 + 2 * 24), MiB), "RAM goes on at 1 MiB");
+	cr_assert(eq(u32, word(map + 16 + 2 * 24 + 8), RAM - MiB));
+	cr_assert(eq(u64, find_tag(3), 0), "there are no modules");
+}
+
+Test(ros_boot, hands_modules_over_with_their_strings)
+{
+	uint64_t module;
+
+	spec.ros_modules = (struct spec_modules){modules, 2};
+	cr_starts();
+	module = find_tag(3);
+	cr_assert(eq(u32, word(module + 8), 0x2002000), "on the first page behind the kernel");
+	cr_assert(eq(u32, word(module + 12), 0x2002010));
+	cr_assert_str_eq((char *)ram + module + 16, "root=/dev/ram0");
+	cr_assert_arr_eq(ram + 0x2002000, "the first module", 16);
+	module += 32;
+	cr_assert(eq(u32, word(module), 3));
+	cr_assert(eq(u32, word(module + 8), word(module + 12)), "the second is empty");
+	cr_assert_str_eq((char *)ram + module + 16, "");
+}
+
+Test(ros_boot, refuses_a_kernel_outside_the_ros_memory)
+{
+	spec.memory = spec.ros_memory = 32 * MiB;
+	cr_refuses(-ENOEXEC,
+		"kernel \"kernel\" of the ROS: kernel 0, 0x1200 bytes at 0x2000000, does not lie in the ROS's memory, which has "
+		"0x2000000 bytes from 0 on: give the ROS more memory, or link the image lower");
+}
+
+Test(ros_boot, refuses_a_module_that_has_no_room)
+{
+	files[1].size = 33 * MiB;
+	spec.ros_modules = (struct spec_modules){modules, 1};
+	cr_refuses(-ENOEXEC,
+		"kernel \"kernel\" of the ROS: the ROS has no room for module 0, \"first\": 0x2100000 bytes above the kernel, "
+		"which ends at 0x2001200, and below 4 GiB; more memory for the ROS would be right");
+}
+
+Test(ros_boot, puts_information_above_1_mib_when_the_kernel_has_low_memory)
+{
+	recipe.segments[0].physical_address = recipe.segments[0].virtual_address = 0x8000;
+	recipe.segments[0].memory_size = 0x98000;
+	recipe.entry = 0x8010;
+	cr_starts();
+	cr_assert(eq(u64, boot.info, MiB));
+}
+
+Test(ros_boot, names_the_kernel_that_no_protocol_takes)
+{
+	recipe.magic = 0;
+	cr_refuses(-ENOEXEC, "kernel \"kernel\" of the ROS: no boot protocol takes it: multiboot2: no Multiboot2 header (0xe85250d6, "
+			     "8-byte aligned) in the first 32768 bytes of the file");
+}
