@@ -88,10 +88,15 @@ struct hvm_info_tag { /* 88 bytes */
 	uint8_t reserved[7]; /* 0 */
 };
 
-/* --- CPUID: hvmd says that it is there ------------------------------------------------------------------- */
+/* --- CPUID: hvmd says that it is there -------------------------------------------------------------------
+ *
+ * As given here in an HRT. In a ROS the leaves of KVM are at 0x40000000, and
+ * these follow at HVM_CPUID_ROS_OFFSET above the numbers given.
+ */
 #define HVM_CPUID_SIGNATURE 0x40000000u /* eax: HVM_CPUID_ABI; ebx, ecx and edx: HVM_CPUID_NAME each */
 #define HVM_CPUID_NAME      0x646D7668u /* "hvmd" */
 #define HVM_CPUID_ABI       0x40000001u /* eax: HVM_PORT; ebx: 0; ecx: HVM_CPUID_ROLE_...; edx: HVM_ABI_VERSION */
+#define HVM_CPUID_ROS_OFFSET 0x100u
 #define HVM_CPUID_ROLE_ROS  1u
 #define HVM_CPUID_ROLE_HRT  2u
 #define HVM_ABI_VERSION     1u

@@ -1,33 +1,83 @@
 /*
  * cpuid.c - what a vCPU is told about itself
  *
- * The table is what KVM supports on this processor, with the changes that a
- * hybrid machine needs [spec 11.6]: the topology is one package of single-thread
- * cores; what an HRT must not see is hidden; the hypervisor leaves are ours.
+ * The table is what KVM supports on this processor, with three kinds of changes
+ * [spec 11.6]: a few features are hidden, by the table below; the topology is a
+ * package of the partition's cores, one thread each; and the hypervisor's leaves
+ * say that hvmd is there. An HRT finds those at 0x40000000, where Palacios would
+ * have put them. A ROS finds KVM's own there, since Linux takes its clock from
+ * them, and ours behind them, at 0x40000100.
+ *
+ * Topology: the APIC ids of an HRT begin where the ROS's end. Software takes the
+ * package's number from an id's upper bits, so an HRT's package has room for the
+ * ids from 0 on, and only as many cores in it as the HRT has.
  */
 #include "kvm/internal.h"
 
 #include <string.h>
 
 #include "abi/hrt.h"
+#include "base/macro.h"
 
-/* Bits by their leaf; SDM volume 2A, CPUID. */
-#define LEAF1_EDX_HTT        (1u << 28)
-#define LEAF1_ECX_MONITOR    (1u << 3)  /* KVM would exit or hang on mwait */
-#define LEAF1_ECX_PCID       (1u << 17) /* breaks address-space merging */
-#define LEAF1_ECX_X2APIC     (1u << 21) /* guests that see it switch to it; Palacios never had it */
+enum output {
+	EAX,
+	EBX,
+	ECX,
+	EDX,
+};
+
+/* Whose table it is. */
+#define HRT    1u
+#define ROS    2u /* of a hybrid VM: its page tables may be merged into the HRT's */
+#define LONE   4u /* a ROS that has no HRT beside it */
+#define HYBRID (HRT | ROS)
+#define ALL    (HRT | ROS | LONE)
+
+/* SDM volume 2A and AMD's volume 3, appendix E: CPUID. */
+static const struct {
+	uint32_t leaf, index;
+	enum output output;
+	uint32_t bit;
+	unsigned from; /* whom it is hidden from */
+} hidden[] = {
+	{1, 0, ECX, 3, ALL},          /* MONITOR: KVM makes a no-op of MWAIT, and a guest that idles with it spins */
+	{1, 0, ECX, 5, ALL},          /* VMX: a reset would have to undo a guest of the guest */
+	{1, 0, ECX, 17, HYBRID},      /* PCID: address-space merging would leave stale translations */
+	{1, 0, ECX, 21, HRT},         /* x2APIC: who sees it switches to it, and Palacios never had it */
+	{1, 0, ECX, 24, HRT},         /* TSC deadline: the same */
+	{7, 0, EBX, 7, HYBRID},       /* SMEP: an HRT runs and reads the pages of the ROS's processes, at CPL 0 */
+	{7, 0, EBX, 20, HYBRID},      /* SMAP: the same */
+	{7, 0, ECX, 16, HYBRID},      /* LA57: merging copies rows of a 4-level table */
+	{0x80000001, 0, ECX, 2, ALL}, /* SVM: as VMX */
+};
+
+#define LEAF1_EDX_HTT        (1u << 28) /* more than one core in the package */
 #define LEAF1_ECX_HYPERVISOR (1u << 31)
-#define LEAF7_EBX_SMEP       (1u << 7)
-#define LEAF7_EBX_SMAP       (1u << 20)
-#define LEAF7_ECX_LA57       (1u << 16)
+#define EXT1_ECX_CMP_LEGACY  (1u << 1)  /* AMD: these are cores, not threads */
 
 #define TOPOLOGY_LEVEL_SMT  (1u << 8) /* leaf 0xB, ECX[15:8] */
 #define TOPOLOGY_LEVEL_CORE (2u << 8)
+#define LEAF_TOPOLOGY       0xBu
 
-/* Leaves that we write anew, or that are KVM's own paravirtual interface. */
-static bool is_ours(uint32_t leaf)
+static unsigned audience(const struct vcpu_topology *t)
 {
-	return leaf == 0xB || leaf == 0x1F || (leaf >= 0x40000000 && leaf < 0x50000000);
+	if (t->role == HVM_CPUID_ROLE_HRT)
+		return HRT;
+	return t->hybrid ? ROS : LONE;
+}
+
+/* APIC ids of the package that there is room for: all up to the partition's last. */
+static uint32_t n_ids(const struct vcpu_topology *t)
+{
+	return t->first + t->n_cores;
+}
+
+/* Bits of an APIC id that tell cores of the package apart. */
+static uint32_t core_bits(const struct vcpu_topology *t)
+{
+	uint32_t n = n_ids(t);
+
+	return n > 1 ? 32 - (uint32_t)__builtin_clz(n - 1) : 0;
 }
 
 static void add(struct kvm_cpuid2 *table, struct kvm_cpuid_entry2 entry)
@@ -36,61 +86,129 @@ static void add(struct kvm_cpuid2 *table, struct kvm_cpuid_entry2 entry)
 		table->entries[table->nent++] = entry;
 }
 
-/* Bits of an APIC id that tell `n` cores apart. */
-static uint32_t core_bits(uint32_t n)
+/* --- Features --------------------------------------------------------------- */
+
+static uint32_t *output_of(struct kvm_cpuid_entry2 *entry, enum output output)
 {
-	return n > 1 ? 32 - (uint32_t)__builtin_clz(n - 1) : 0;
+	uint32_t *const outputs[] = {[EAX] = &entry->eax, [EBX] = &entry->ebx, [ECX] = &entry->ecx, [EDX] = &entry->edx};
+
+	return outputs[output];
 }
 
-static void add_topology(struct kvm_cpuid2 *table, const struct vcpu_topology *topology)
+static void hide(struct kvm_cpuid_entry2 *entry, unsigned from)
 {
-	add(table, (struct kvm_cpuid_entry2){.function = 0xB, .index = 0, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-		.eax = 0, .ebx = 1, .ecx = 0 | TOPOLOGY_LEVEL_SMT, .edx = topology->id});
-	add(table, (struct kvm_cpuid_entry2){.function = 0xB, .index = 1, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-		.eax = core_bits(topology->n_cores), .ebx = topology->n_cores, .ecx = 1 | TOPOLOGY_LEVEL_CORE,
-		.edx = topology->id});
-	add(table, (struct kvm_cpuid_entry2){.function = 0xB, .index = 2, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-		.ecx = 2, .edx = topology->id});
+	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
+		if (hidden[i].leaf == entry->function && hidden[i].index == entry->index && (hidden[i].from & from))
+			*output_of(entry, hidden[i].output) &= ~(1u << hidden[i].bit);
 }
 
-static void add_hypervisor(struct kvm_cpuid2 *table, const struct vcpu_topology *topology)
+/* --- Topology --------------------------------------------------------------- */
+
+static bool is_amd(const struct kvm_cpuid2 *supported)
 {
-	add(table, (struct kvm_cpuid_entry2){.function = HVM_CPUID_SIGNATURE, .eax = HVM_CPUID_ABI,
-		.ebx = HVM_CPUID_NAME, .ecx = HVM_CPUID_NAME, .edx = HVM_CPUID_NAME});
-	add(table, (struct kvm_cpuid_entry2){.function = HVM_CPUID_ABI, .eax = HVM_PORT, .ecx = topology->role,
-		.edx = HVM_ABI_VERSION});
+	for (uint32_t i = 0; i < supported->nent; i++)
+		if (supported->entries[i].function == 0)
+			return supported->entries[i].ebx == 0x68747541 || /* "Auth"enticAMD */
+				supported->entries[i].ebx == 0x6F677948;  /* "Hygo"nGenuine */
+	return false;
 }
 
-static void adapt(struct kvm_cpuid_entry2 *entry, const struct vcpu_topology *topology)
+static void set_bit(uint32_t *word, uint32_t bit, bool on)
 {
+	*word = on ? *word | bit : *word & ~bit;
+}
+
+/* Leaves 4 and 0x8000001D, EAX: [7:5] the cache's level, [25:14] who shares it, less 1. The package shares the third. */
+static uint32_t sharers(uint32_t eax, const struct vcpu_topology *t)
+{
+	return (eax >> 5 & 7) >= 3 ? (n_ids(t) - 1) << 14 : 0;
+}
+
+static void adapt(struct kvm_cpuid_entry2 *entry, const struct vcpu_topology *t, bool amd)
+{
+	bool several = n_ids(t) > 1;
+
 	switch (entry->function) {
-	case 1:
-		entry->ebx = (entry->ebx & 0xFFFF) | topology->n_cores << 16 | topology->id << 24;
-		entry->ecx &= ~(LEAF1_ECX_MONITOR | LEAF1_ECX_PCID | LEAF1_ECX_X2APIC);
+	case 0: /* EAX: the last leaf */
+		if (entry->eax < LEAF_TOPOLOGY)
+			entry->eax = LEAF_TOPOLOGY;
+		break;
+	case 1: /* EBX: [31:24] the APIC id, [23:16] ids of the package */
+		entry->ebx = (entry->ebx & 0xFFFF) | n_ids(t) << 16 | t->id << 24;
 		entry->ecx |= LEAF1_ECX_HYPERVISOR;
-		entry->edx = topology->n_cores > 1 ? entry->edx | LEAF1_EDX_HTT : entry->edx & ~LEAF1_EDX_HTT;
+		set_bit(&entry->edx, LEAF1_EDX_HTT, several);
 		break;
-	case 4: /* EAX[31:26]: cores of the package - 1; [25:14]: threads that share this cache - 1 */
+	case 4: /* EAX[31:26]: core ids of the package, less 1 */
 		if (entry->eax & 0x1F)
-			entry->eax = (entry->eax & 0x3FFF) | (topology->n_cores - 1) << 26;
+			entry->eax = (entry->eax & 0x3FFF) | sharers(entry->eax, t) | (n_ids(t) - 1) << 26;
 		break;
-	case 7:
-		if (entry->index == 0) {
-			entry->ebx &= ~(LEAF7_EBX_SMEP | LEAF7_EBX_SMAP);
-			entry->ecx &= ~LEAF7_ECX_LA57;
-		}
+	case 0x80000001:
+		if (amd)
+			set_bit(&entry->ecx, EXT1_ECX_CMP_LEGACY, several);
+		break;
+	case 0x80000008: /* AMD, ECX: [7:0] ids of the package less 1, [15:12] core_bits() */
+		if (amd)
+			entry->ecx = (entry->ecx & ~0xF0FFu) | (n_ids(t) - 1) | core_bits(t) << 12;
+		break;
+	case 0x8000001D:
+		if (entry->eax & 0x1F)
+			entry->eax = (entry->eax & 0x3FFF) | sharers(entry->eax, t);
+		break;
+	case 0x8000001E: /* EAX: the APIC id; EBX: [7:0] the core, [15:8] its threads less 1; ECX: node 0 of 1 */
+		*entry = (struct kvm_cpuid_entry2){.function = entry->function, .eax = t->id, .ebx = t->id};
 		break;
 	}
 }
 
+static void add_topology(struct kvm_cpuid2 *table, const struct vcpu_topology *t)
+{
+	const struct kvm_cpuid_entry2 level = {
+		.function = LEAF_TOPOLOGY, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX, .edx = t->id};
+	struct kvm_cpuid_entry2 smt = level, core = level, none = level;
+
+	smt.ebx = 1;
+	smt.ecx = 0 | TOPOLOGY_LEVEL_SMT;
+	core.index = 1;
+	core.eax = core_bits(t);
+	core.ebx = t->n_cores;
+	core.ecx = 1 | TOPOLOGY_LEVEL_CORE;
+	none.index = none.ecx = 2;
+	add(table, smt);
+	add(table, core);
+	add(table, none);
+}
+
+/* --- The hypervisor --------------------------------------------------------- */
+
+static void add_hypervisor(struct kvm_cpuid2 *table, const struct vcpu_topology *t)
+{
+	uint32_t base = t->role == HVM_CPUID_ROLE_HRT ? 0 : HVM_CPUID_ROS_OFFSET;
+
+	add(table, (struct kvm_cpuid_entry2){.function = base + HVM_CPUID_SIGNATURE, .eax = base + HVM_CPUID_ABI,
+		.ebx = HVM_CPUID_NAME, .ecx = HVM_CPUID_NAME, .edx = HVM_CPUID_NAME});
+	add(table, (struct kvm_cpuid_entry2){.function = base + HVM_CPUID_ABI, .eax = HVM_PORT, .ecx = t->role,
+		.edx = HVM_ABI_VERSION});
+}
+
+/* Leaves that we write anew, or do not hand on. */
+static bool is_replaced(uint32_t leaf, const struct vcpu_topology *t)
+{
+	if (leaf >= 0x40000000 && leaf < 0x50000000)
+		return t->role == HVM_CPUID_ROLE_HRT || leaf >= 0x40000000 + HVM_CPUID_ROS_OFFSET;
+	return leaf == LEAF_TOPOLOGY || leaf == 0x1F || leaf == 0x80000026; /* the others say 0xB in more words */
+}
+
 void kvm_cpuid_build(const struct kvm_cpuid2 *supported, const struct vcpu_topology *topology, struct kvm_cpuid2 *ret)
 {
+	bool amd = is_amd(supported);
+
 	ret->nent = 0;
 	for (uint32_t i = 0; i < supported->nent; i++)
-		if (!is_ours(supported->entries[i].function)) {
+		if (!is_replaced(supported->entries[i].function, topology)) {
 			struct kvm_cpuid_entry2 entry = supported->entries[i];
 
-			adapt(&entry, topology);
+			hide(&entry, audience(topology));
+			adapt(&entry, topology, amd);
 			add(ret, entry);
 		}
 	add_topology(ret, topology);

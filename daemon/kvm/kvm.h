@@ -91,8 +91,10 @@ struct kvm_vcpu;
 /* What a vCPU is told about itself through CPUID; see kvm/cpuid.c. */
 struct vcpu_topology {
 	uint32_t id;      /* APIC id */
-	uint32_t n_cores; /* of the whole VM; APIC ids are below it */
+	uint32_t first;   /* lowest APIC id of the partition */
+	uint32_t n_cores; /* of the partition: up to 255 with `first` */
 	uint32_t role;    /* HVM_CPUID_ROLE_... */
+	bool hybrid;      /* the VM has both partitions */
 };
 
 int kvm_vcpu_new(struct kvm_machine *machine, const struct vcpu_topology *topology, struct kvm_vcpu **ret,

@@ -148,17 +148,20 @@ static int map_memory(struct machine *machine, struct partition *p, struct error
 
 static int make_core(struct partition *p, struct core *core, uint32_t id, struct error *e)
 {
+	const struct vm_spec *spec = p->machine->spec;
 	struct vcpu_topology topology = {
 		.id = id,
-		.n_cores = p->machine->spec->cores,
+		.first = p->first_core,
+		.n_cores = p->role == PARTITION_ROS ? spec->ros_cores : spec->cores - spec->ros_cores,
 		.role = p->role == PARTITION_HRT ? HVM_CPUID_ROLE_HRT : HVM_CPUID_ROLE_ROS,
+		.hybrid = spec->hybrid,
 	};
 	int r;
 
 	core->id = id;
 	core->partition = p;
-	core->pinned = p->machine->spec->core[id].pinned;
-	core->cpu = p->machine->spec->core[id].cpu;
+	core->pinned = spec->core[id].pinned;
+	core->cpu = spec->core[id].cpu;
 	core->listener = &machine_core_listener;
 	debug_port_init(&core->port, id, &p->machine->port_listener);
 	p->n_cores++; /* from here on machine_free() knows it */
