@@ -14,7 +14,7 @@
  */
 #include "kvm/internal.h"
 
-#include <string.h>
+#include <asm/kvm_para.h>
 
 #include "abi/hrt.h"
 #include "base/macro.h"
@@ -155,7 +155,8 @@ static void adapt(struct kvm_cpuid_entry2 *entry, const struct vcpu_topology *t,
 			entry->eax = (entry->eax & 0x3FFF) | sharers(entry->eax, t);
 		break;
 	case 0x8000001E: /* EAX: the APIC id; EBX: [7:0] the core, [15:8] its threads less 1; ECX: node 0 of 1 */
-		*entry = (struct kvm_cpuid_entry2){.function = entry->function, .eax = t->id, .ebx = t->id};
+		if (amd)
+			*entry = (struct kvm_cpuid_entry2){.function = entry->function, .eax = t->id, .ebx = t->id};
 		break;
 	}
 }
@@ -213,4 +214,20 @@ void kvm_cpuid_build(const struct kvm_cpuid2 *supported, const struct vcpu_topol
 		}
 	add_topology(ret, topology);
 	add_hypervisor(ret, topology);
+}
+
+uint32_t kvm_cpuid_paravirt(const struct kvm_cpuid2 *table)
+{
+	bool kvm = false;
+
+	for (uint32_t i = 0; i < table->nent; i++) {
+		const struct kvm_cpuid_entry2 *entry = &table->entries[i];
+
+		if (entry->function == KVM_CPUID_SIGNATURE)
+			kvm = entry->ebx == 0x4B4D564B; /* "KVMK" */
+	}
+	for (uint32_t i = 0; kvm && i < table->nent; i++)
+		if (table->entries[i].function == KVM_CPUID_FEATURES)
+			return table->entries[i].eax;
+	return 0;
 }

@@ -47,6 +47,17 @@ static int check(int kvm_fd, struct error *e)
 	return 0;
 }
 
+#define LEAF1_ECX_TSC_DEADLINE (1u << 24) /* older kernels have it, but not in the table: 4.46 */
+
+static void add_tsc_deadline(struct kvm_host *host)
+{
+	if (kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) <= 0) /* cage(build): KVM_CHECK_EXTENSION */
+		return;
+	for (uint32_t i = 0; i < host->cpuid->nent; i++)
+		if (host->cpuid->entries[i].function == 1)
+			host->cpuid->entries[i].ecx |= LEAF1_ECX_TSC_DEADLINE;
+}
+
 static int load_supported_cpuid(struct kvm_host *host, struct error *e)
 {
 	int r;
@@ -56,7 +67,10 @@ static int load_supported_cpuid(struct kvm_host *host, struct error *e)
 		return error_set_errno(e, -ENOMEM, "reading the supported CPUID");
 	host->cpuid->nent = CPUID_ENTRIES_MAX;
 	r = kvm_ioctl(host->fd, KVM_GET_SUPPORTED_CPUID, (unsigned long)host->cpuid); /* cage(build): KVM_GET_SUPPORTED_CPUID */
-	return r < 0 ? error_set_errno(e, r, "KVM_GET_SUPPORTED_CPUID") : 0;
+	if (r < 0)
+		return error_set_errno(e, r, "KVM_GET_SUPPORTED_CPUID");
+	add_tsc_deadline(host);
+	return 0;
 }
 
 int kvm_host_new(int kvm_fd, struct kvm_host **ret, struct error *e)
@@ -76,6 +90,7 @@ int kvm_host_new(int kvm_fd, struct kvm_host **ret, struct error *e)
 		return error_set_errno(e, r, "KVM_GET_VCPU_MMAP_SIZE");
 	host->run_size = (size_t)r;
 	host->has_xcrs = kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_XCRS) > 0;
+	host->tells_msrs = kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_X86_USER_SPACE_MSR) > 0;
 	r = load_supported_cpuid(host, e);
 	if (r < 0)
 		return r;

@@ -21,6 +21,7 @@ struct kvm_host {
 	int fd;
 	size_t run_size;          /* bytes of a vCPU's run area */
 	bool has_xcrs;            /* KVM_CAP_XCRS: the processor has XSAVE */
+	bool tells_msrs;          /* KVM_CAP_X86_USER_SPACE_MSR */
 	struct kvm_cpuid2 *cpuid; /* owned: what KVM supports, room for CPUID_ENTRIES_MAX */
 };
 
@@ -49,6 +50,7 @@ struct kvm_vcpu {
 	struct kvm_dirty_gfn *ring; /* RING_ENTRIES; NULL: nothing is tracked */
 	uint32_t ring_next;         /* entries read so far */
 	bool ring_overrun;          /* it was full to the last entry: see ring.c */
+	uint32_t paravirt;          /* which of KVM's own features the guest sees: EAX of leaf 0x40000001 of KVM */
 	/* borrowed */
 	const struct kvm_machine *machine;
 };
@@ -58,6 +60,14 @@ int kvm_ioctl(int fd, unsigned long request, unsigned long argument);
 
 /* The CPUID table of one vCPU from what KVM supports; room for CPUID_ENTRIES_MAX entries in *ret. */
 void kvm_cpuid_build(const struct kvm_cpuid2 *supported, const struct vcpu_topology *topology, struct kvm_cpuid2 *ret);
+
+/* The paravirtual features that a table has; 0 where KVM's leaves are not in it. */
+uint32_t kvm_cpuid_paravirt(const struct kvm_cpuid2 *table);
+
+/* msr.c: for each machine; for each vCPU, once it has its CPUID; at each boot. */
+int kvm_msrs_ask_us(struct kvm_machine *machine, struct error *e);
+int kvm_msrs_keep_to_cpuid(struct kvm_vcpu *vcpu, struct error *e);
+int kvm_msrs_boot(struct kvm_vcpu *vcpu, struct error *e);
 
 /* ring.c: before the first vCPU; for each vCPU. */
 int kvm_ring_enable(int machine_fd, struct error *e);

@@ -122,6 +122,7 @@ enum vcpu_exit_kind {
 	VCPU_EXIT_INTERRUPTED, /* a signal, or kvm_vcpu_kick() */
 	VCPU_EXIT_IO,
 	VCPU_EXIT_MMIO,
+	VCPU_EXIT_MSR, /* one that KVM does not know */
 	VCPU_EXIT_HLT,
 	VCPU_EXIT_SHUTDOWN,       /* triple fault */
 	VCPU_EXIT_EMULATION,      /* an instruction KVM cannot emulate */
@@ -151,6 +152,12 @@ struct vcpu_exit {
 			bool write;
 			uint8_t *data;
 		} mmio;
+		struct {
+			uint32_t index;
+			bool write;
+			uint64_t *value; /* what is written; fill it for a read */
+			uint8_t *fault;  /* 1: the guest gets a general protection fault instead */
+		} msr;
 		struct {
 			bool lost; /* SVM keeps nothing of a guest at a shutdown; KVM has put the vCPU into its state after INIT */
 		} shutdown;

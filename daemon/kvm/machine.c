@@ -46,6 +46,9 @@ int kvm_machine_new(const struct kvm_host *host, uint32_t boot_cpu, struct kvm_m
 	r = place_fixed_pages(machine, boot_cpu, e);
 	if (r < 0)
 		return r;
+	r = kvm_msrs_ask_us(machine, e);
+	if (r < 0)
+		return r;
 	kvm_stats_init(&machine->stats, machine->fd);
 	*ret = take_ptr(machine);
 	return 0;

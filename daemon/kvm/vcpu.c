@@ -19,22 +19,6 @@ assert_offset(struct vcpu_registers, rsp, offsetof(struct kvm_regs, rsp));
 assert_offset(struct vcpu_registers, rip, offsetof(struct kvm_regs, rip));
 assert_offset(struct vcpu_registers, rflags, offsetof(struct kvm_regs, rflags));
 
-/* MSRs that a boot sets: all as after power-on (SDM volume 3A, table 10-1; volume 4, table 2-2). */
-static const struct {
-	uint32_t index;
-	uint64_t value;
-} boot_msrs[] = {
-	{0x174, 0},                   /* IA32_SYSENTER_CS */
-	{0x175, 0},                   /* IA32_SYSENTER_ESP */
-	{0x176, 0},                   /* IA32_SYSENTER_EIP */
-	{0x277, 0x0007040600070406},  /* IA32_PAT */
-	{0xC0000081, 0},              /* IA32_STAR */
-	{0xC0000082, 0},              /* IA32_LSTAR */
-	{0xC0000083, 0},              /* IA32_CSTAR */
-	{0xC0000084, 0},              /* IA32_FMASK */
-	{0xC0000102, 0},              /* IA32_KERNEL_GS_BASE */
-};
-
 #define FCW_RESET   0x037F /* as FNINIT leaves it; SDM volume 1, 8.1.5 */
 #define MXCSR_RESET 0x1F80 /* SDM volume 1, 10.2.3 */
 #define RIP_RESET   0xFFF0 /* SDM volume 3A, table 10-1 */
@@ -49,6 +33,7 @@ static int set_cpuid(struct kvm_vcpu *vcpu, const struct kvm_cpuid2 *supported, 
 	if (!table)
 		return error_set_errno(e, -ENOMEM, "building the CPUID table");
 	kvm_cpuid_build(supported, topology, table);
+	vcpu->paravirt = kvm_cpuid_paravirt(table);
 	r = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, (unsigned long)table); /* cage(build): KVM_SET_CPUID2 */
 	return r < 0 ? error_set_errno(e, r, "KVM_SET_CPUID2 of core %u", topology->id) : 0;
 }
@@ -95,6 +80,9 @@ int kvm_vcpu_new(struct kvm_machine *machine, const struct vcpu_topology *topolo
 	if (r < 0)
 		return r;
 	r = set_cpuid(vcpu, machine->host->cpuid, topology, e);
+	if (r < 0)
+		return r;
+	r = kvm_msrs_keep_to_cpuid(vcpu, e);
 	if (r < 0)
 		return r;
 	r = remember_reset_state(vcpu, e);
@@ -172,23 +160,12 @@ static int boot_regs(struct kvm_vcpu *vcpu, const struct boot_registers *b, stru
 	return 0;
 }
 
-static int boot_msrs_and_fpu(struct kvm_vcpu *vcpu, struct error *e)
+static int boot_fpu(struct kvm_vcpu *vcpu, struct error *e)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entries[ARRAY_SIZE(boot_msrs)];
-	} msrs = {.head.nmsrs = ARRAY_SIZE(boot_msrs)};
 	struct kvm_fpu fpu = {.fcw = FCW_RESET, .mxcsr = MXCSR_RESET};
 	struct kvm_debugregs debug = {.dr6 = DR6_RESET, .dr7 = DR7_RESET};
 	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(boot_msrs); i++)
-		msrs.entries[i] = (struct kvm_msr_entry){.index = boot_msrs[i].index, .data = boot_msrs[i].value};
-	r = kvm_ioctl(vcpu->fd, KVM_SET_MSRS, (unsigned long)&msrs); /* cage(run): KVM_SET_MSRS */
-	if (r >= 0 && (size_t)r != ARRAY_SIZE(boot_msrs))
-		return error_set(e, -EIO, "KVM_SET_MSRS: KVM refuses MSR 0x%x", boot_msrs[r].index);
-	if (r < 0)
-		return error_set_errno(e, r, "KVM_SET_MSRS");
 	r = kvm_ioctl(vcpu->fd, KVM_SET_FPU, (unsigned long)&fpu); /* cage(run): KVM_SET_FPU */
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_FPU");
@@ -235,7 +212,10 @@ int kvm_vcpu_boot(struct kvm_vcpu *vcpu, const struct boot_registers *registers,
 	r = boot_interrupts(vcpu, e);
 	if (r < 0)
 		return r;
-	r = boot_msrs_and_fpu(vcpu, e);
+	r = kvm_msrs_boot(vcpu, e);
+	if (r < 0)
+		return r;
+	r = boot_fpu(vcpu, e);
 	if (r < 0)
 		return r;
 	r = boot_xcr0(vcpu, e);
@@ -248,6 +228,7 @@ static const char *const exit_names[] = {
 	[VCPU_EXIT_INTERRUPTED] = "interrupted",
 	[VCPU_EXIT_IO] = "io",
 	[VCPU_EXIT_MMIO] = "mmio",
+	[VCPU_EXIT_MSR] = "msr",
 	[VCPU_EXIT_HLT] = "hlt",
 	[VCPU_EXIT_SHUTDOWN] = "shutdown",
 	[VCPU_EXIT_EMULATION] = "emulation-failure",
@@ -297,6 +278,14 @@ static void translate_exit(struct kvm_run *run, struct vcpu_exit *ret)
 		ret->mmio.size = run->mmio.len;
 		ret->mmio.write = run->mmio.is_write;
 		ret->mmio.data = run->mmio.data;
+		break;
+	case KVM_EXIT_X86_RDMSR:
+	case KVM_EXIT_X86_WRMSR:
+		ret->kind = VCPU_EXIT_MSR;
+		ret->msr.index = run->msr.index;
+		ret->msr.write = run->exit_reason == KVM_EXIT_X86_WRMSR;
+		ret->msr.value = (uint64_t *)&run->msr.data;
+		ret->msr.fault = &run->msr.error;
 		break;
 	case KVM_EXIT_HLT:
 		ret->kind = VCPU_EXIT_HLT;

@@ -35,6 +35,7 @@ struct core_counters {
 	uint64_t hypercalls_refused;
 	uint64_t unknown_reads;  /* of ports and GPAs where nothing is */
 	uint64_t unknown_writes;
+	uint64_t unknown_msrs;
 	uint64_t heartbeats;
 	uint64_t heartbeat; /* the last number written */
 };

@@ -2,7 +2,10 @@
  * exits.c - what a core does when its guest stops at something that is ours
  *
  * Ports and addresses where nothing is read all ones and swallow writes, as on a
- * PC. Whatever a guest does wrong ends in a crash report: a sentence with the
+ * PC. MSRs that KVM does not know read 0 and swallow writes in an HRT, which looks
+ * for them without a net; in a ROS they fault, as on a processor, since that is how
+ * Linux finds out which there are. All of it is counted, and each place logged
+ * once. Whatever a guest does wrong ends in a crash report: a sentence with the
  * core, the exit and the address.
  *
  * Tour 460: Everything a guest can do to us comes through do_exit(). A guest
@@ -17,6 +20,7 @@
 
 #include "abi/hrt.h"
 #include "abi/x86.h"
+#include "base/checked.h"
 #include "base/cursor.h"
 #include "guest/paging.h"
 #include "monitor/hypercall.h"
@@ -127,6 +131,16 @@ static bool do_hypercall(struct core *core)
 	return true;
 }
 
+static bool do_msr(struct core *core, const struct vcpu_exit *exit)
+{
+	counter_add(&core->counters.unknown_msrs, 1);
+	unknown_met(&core->partition->unknown, UNKNOWN_MSR, exit->msr.index, core->id);
+	*exit->msr.fault = core->partition->role == PARTITION_ROS;
+	if (!exit->msr.write)
+		*exit->msr.value = 0;
+	return true;
+}
+
 static void heartbeat(struct core *core, const struct vcpu_exit *exit)
 {
 	struct cursor c = cursor_init(exit->io.data, (uint64_t)exit->io.size * exit->io.count);
@@ -169,9 +183,10 @@ static bool on_bus(const struct bus *bus, uint64_t address, bool write, uint8_t 
 	return write ? bus_write(bus, address, bytes, size) : bus_read(bus, address, bytes, size);
 }
 
-static void note_unknown(struct core *core, bool write)
+static void note_unknown(struct core *core, enum unknown_kind kind, uint64_t place, bool write)
 {
 	counter_add(write ? &core->counters.unknown_writes : &core->counters.unknown_reads, 1);
+	unknown_met(&core->partition->unknown, kind, place, core->id);
 }
 
 static bool do_io(struct core *core, const struct vcpu_exit *exit)
@@ -185,14 +200,14 @@ static bool do_io(struct core *core, const struct vcpu_exit *exit)
 		known |= on_bus(&core->partition->ports, exit->io.port, !exit->io.in,
 			exit->io.data + (size_t)i * exit->io.size, exit->io.size);
 	if (!known)
-		note_unknown(core, !exit->io.in);
+		note_unknown(core, UNKNOWN_PORT, exit->io.port, !exit->io.in);
 	return true;
 }
 
 static bool do_mmio(struct core *core, const struct vcpu_exit *exit)
 {
 	if (!on_bus(&core->partition->mmio, exit->mmio.gpa, exit->mmio.write, exit->mmio.data, exit->mmio.size))
-		note_unknown(core, exit->mmio.write);
+		note_unknown(core, UNKNOWN_PAGE, round_down(exit->mmio.gpa, PAGE_SIZE), exit->mmio.write);
 	return true;
 }
 
@@ -239,6 +254,8 @@ static bool do_exit(struct core *core, const struct vcpu_exit *exit)
 		return do_io(core, exit);
 	case VCPU_EXIT_MMIO:
 		return do_mmio(core, exit);
+	case VCPU_EXIT_MSR:
+		return do_msr(core, exit);
 	case VCPU_EXIT_SHUTDOWN:
 		report_shutdown(core, exit, rip);
 		return false;

@@ -290,8 +290,11 @@ int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, stru
 	pthread_mutex_init(&machine->lock, NULL);
 	pit_init(&machine->pit);
 	machine->port_listener = (struct debug_port_listener){.line = on_line, .begun = on_line_begun, .data = machine};
-	for (int role = 0; role < N_PARTITION_ROLES; role++)
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
 		machine->partitions[role] = (struct partition){.role = (enum partition_role)role, .machine = machine};
+		unknown_init(&machine->partitions[role].unknown, spec->name,
+			partition_role_to_string((enum partition_role)role));
+	}
 	machine->console = console_new(log_fd);
 	if (!machine->console)
 		return error_set_errno(e, -ENOMEM, "making the console");
@@ -316,6 +319,7 @@ struct machine *machine_free(struct machine *machine)
 			core_fini(&p->cores[i]);
 		free(p->cores);
 		p->kvm = kvm_machine_free(p->kvm);
+		unknown_fini(&p->unknown);
 	}
 	if (machine->comm_page)
 		munmap(machine->comm_page, PAGE_SIZE);

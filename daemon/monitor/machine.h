@@ -30,6 +30,7 @@
 #include "link/state.h"
 #include "monitor/core.h"
 #include "monitor/hrt-memory.h"
+#include "monitor/unknown.h"
 
 struct console;
 struct vm_spec;
@@ -64,6 +65,7 @@ struct partition {
 	uint64_t first_sign_usec; /* boot_usec to the first byte printed or hypercall 0; 0: none yet */
 
 	struct crash crash; /* under machine->lock */
+	struct unknown unknown; /* the cores' */
 
 	/* borrowed */
 	struct machine *machine;

@@ -105,6 +105,7 @@ static void put_core(struct slice *slice, const struct core *core)
 	put_uint(slice, "hypercalls_refused", counter_get(&c->hypercalls_refused));
 	put_uint(slice, "unknown_reads", counter_get(&c->unknown_reads));
 	put_uint(slice, "unknown_writes", counter_get(&c->unknown_writes));
+	put_uint(slice, "unknown_msrs", counter_get(&c->unknown_msrs));
 	put_uint(slice, "heartbeats", counter_get(&c->heartbeats));
 	put_uint(slice, "heartbeat", counter_get(&c->heartbeat));
 }

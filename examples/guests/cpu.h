@@ -103,6 +103,11 @@ static inline uint64_t read_msr(uint32_t msr)
 	return (uint64_t)high << 32 | low;
 }
 
+static inline void write_msr(uint32_t msr, uint64_t value)
+{
+	__asm__ volatile("wrmsr" : : "a"((uint32_t)value), "d"((uint32_t)(value >> 32)), "c"(msr) : "memory");
+}
+
 static inline uint64_t read_tsc(void)
 {
 	uint32_t low, high;

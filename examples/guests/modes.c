@@ -15,6 +15,9 @@
  */
 #define BOOT_COUNTER_GPA 0x1000
 
+#define NOTHING_PORT 0x1234
+#define NOTHING_MSR  0x12345678
+
 #define DEVICE_GPA 0xFEC00000 /* where PCs have an IOAPIC: never memory */
 
 _Noreturn void park(void)
@@ -149,6 +152,22 @@ static void try_ros_memory(struct core *core)
 	say(core, "ros memory was 0x%lx, is 0x%lx", before, *word);
 }
 
+/* Each twice. The MSR is of a range that no vendor has; a fault would end the HRT. */
+static void touch_nothing(struct core *core)
+{
+	const volatile uint32_t *device = (const volatile uint32_t *)(core->info.hrt->gva_offset + DEVICE_GPA);
+	uint64_t port = 0, msr = 0, word = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		port = in32(NOTHING_PORT);
+		out32(NOTHING_PORT, 1);
+		write_msr(NOTHING_MSR, 1);
+		msr = read_msr(NOTHING_MSR);
+		word = *device;
+	}
+	say(core, "port 0x%lx, msr 0x%lx, word 0x%lx", port, msr, word);
+}
+
 static const struct mode {
 	const char *word;
 	void (*run)(struct core *core);
@@ -165,6 +184,7 @@ static const struct mode {
 	{"reset", reset_once, CORE_0},
 	{"dirty", dirty, CORE_0},
 	{"ros", try_ros_memory, CORE_0},
+	{"nothing", touch_nothing, CORE_0},
 };
 
 static bool concerns(const struct mode *mode, const struct core *core)

@@ -447,6 +447,23 @@ Test(hrt, has_the_memory_of_the_ros_as_far_as_its_definition_says)
 	expect_ros_memory(SPEC_ACCESS_NONE, "ros memory was 0xffffffffffffffff, is 0xffffffffffffffff\n");
 }
 
+/* The reference guest's mode says what it read; our numbers say that we have seen each of its accesses. */
+Test(hrt, reads_all_ones_where_nothing_is_and_every_access_counts)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, "mode=nothing");
+	uint64_t reads, writes;
+
+	start(&machine);
+	cr_expect(monitor_wait_text(&client, "port 0xffffffff, msr 0x0, word 0xffffffff\n", 1, BOOT_TIMEOUT_MS),
+		"not what it should read in:\n%s", monitor_log(&client));
+	reads = monitor_telemetry(&client, "vcpu.1.unknown_reads", UINT64_MAX);
+	writes = monitor_telemetry(&client, "vcpu.1.unknown_writes", UINT64_MAX);
+	cr_expect_eq(reads, 4, "%llu reads of port and address", (unsigned long long)reads);
+	cr_expect_eq(writes, 2, "%llu writes of the port", (unsigned long long)writes);
+	cr_expect_eq(monitor_telemetry(&client, "vcpu.1.unknown_msrs", 0), 4);
+	stop_in_time();
+}
+
 /* The CPUs that the thread of this name may run on, as the kernel lists them; NULL when there is none such. */
 static char *allowed_cpus(pid_t pid, const char *name)
 {
