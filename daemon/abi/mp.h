@@ -25,6 +25,9 @@
 
 #define MP_PROCESSOR_ENABLED 1u
 #define MP_PROCESSOR_BSP     2u
+#define MP_PROCESSOR_FAMILY  0x600u /* signature, 4.3.1: what a kernel believes before it asks CPUID; as in Palacios */
+#define MP_PROCESSOR_FPU     0x001u /* features */
+#define MP_PROCESSOR_APIC    0x200u
 #define MP_IOAPIC_ENABLED    1u
 #define MP_INT               0u /* interrupt types, 4.3.4 */
 #define MP_NMI               1u

@@ -57,8 +57,8 @@ static unsigned append_processors(const struct platform *p, struct buffer *b)
 		buffer_append_uint(b, i, 1);
 		buffer_append_uint(b, LAPIC_VERSION, 1);
 		buffer_append_uint(b, MP_PROCESSOR_ENABLED | (i == 0 ? MP_PROCESSOR_BSP : 0), 1);
-		buffer_append_uint(b, p->cpu_signature, 4);
-		buffer_append_uint(b, p->cpu_features, 4);
+		buffer_append_uint(b, MP_PROCESSOR_FAMILY, 4);
+		buffer_append_uint(b, MP_PROCESSOR_FPU | MP_PROCESSOR_APIC, 4);
 		buffer_append_zeros(b, 8);
 	}
 	return p->n_cores;

@@ -36,9 +36,7 @@ struct platform_range {
 };
 
 struct platform {
-	uint32_t n_cores;       /* APIC ids 0 to n_cores - 1, up to PLATFORM_CORES_MAX; 0 is the BSP */
-	uint32_t cpu_signature; /* CPUID leaf 1, EAX and EDX: the MP table repeats them */
-	uint32_t cpu_features;
+	uint32_t n_cores; /* APIC ids 0 to n_cores - 1, up to PLATFORM_CORES_MAX; 0 is the BSP */
 	/* NUMA; n_nodes 0: nobody asked for it, and nothing is told */
 	uint32_t n_nodes;
 	uint32_t node_of_core[PLATFORM_CORES_MAX];

@@ -95,6 +95,8 @@ int ros_boot_plan(struct ros_boot *boot, struct plan *plan, struct error *e)
 
 	boot->plan = plan;
 	r = plan_kernel(boot, plan, e);
+	if (r == 0)
+		r = firmware_plan(boot->spec, plan, &boot->firmware, e);
 	for (size_t n = 0; r == 0 && n < boot->spec->ros_modules.n; n++)
 		r = plan_module(boot, n, plan, e);
 	if (r == 0)
@@ -120,7 +122,12 @@ static void write_files(const struct ros_boot *boot, struct memory *memory)
 
 int ros_boot_write(const struct ros_boot *boot, struct memory *memory, struct error *e)
 {
+	int r;
+
 	write_files(boot, memory);
+	r = firmware_write(boot->spec, memory, e);
+	if (r < 0)
+		return r;
 	return protocols[boot->kernel.protocol]->write(boot, memory, e);
 }
 

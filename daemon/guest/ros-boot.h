@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "guest/file.h"
+#include "guest/firmware.h"
 #include "guest/info.h"
 #include "image/kernel.h"
 #include "spec/spec.h"
@@ -31,6 +32,7 @@ struct ros_boot {
 	struct kernel_image kernel;
 	uint64_t modules[SPEC_MODULES_MAX]; /* GPA of each; an empty one has any */
 	uint64_t info; /* GPA of what the protocol tells the kernel; 0: nothing */
+	struct firmware firmware;
 
 	/* borrowed */
 	const struct vm_spec *spec;     /* ros_boots */

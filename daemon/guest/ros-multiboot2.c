@@ -33,6 +33,8 @@ static void append(const struct ros_boot *boot, struct buffer *b)
 		.upper_end = ros_upper_end(boot->spec),
 		.map = map,
 		.n_map = ros_memory_map(boot->spec, map),
+		.rsdp = boot->firmware.rsdp,
+		.rsdp_size = sizeof(boot->firmware.rsdp),
 	};
 
 	for (size_t i = 0; i < modules->n; i++)

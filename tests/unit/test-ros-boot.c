@@ -185,3 +185,27 @@ Test(ros_boot, names_the_kernel_that_no_protocol_takes)
 	cr_refuses(-ENOEXEC, "kernel \"kernel\" of the ROS: no boot protocol takes it: multiboot2: no Multiboot2 header (0xe85250d6, "
 			     "8-byte aligned) in the first 32768 bytes of the file");
 }
+
+Test(ros_boot, finds_acpi_and_the_mp_table_where_a_pc_has_them)
+{
+	uint64_t acpi;
+
+	cr_starts();
+	cr_assert_arr_eq(ram + 0xE0000, "RSD PTR ", 8);
+	cr_assert_arr_eq(ram + 0xF0000, "_MP_", 4);
+	cr_assert_str_eq(plan_find(&plan, 0xE0000)->name, "acpi tables");
+	cr_assert_str_eq(plan_find(&plan, 0xF0000)->name, "mp table");
+	cr_assert(eq(int, plan_find(&plan, 0xE0000)->origin.source, PLAN_GENERATED));
+	acpi = find_tag(15);
+	cr_assert(ne(u64, acpi, 0), "a Multiboot2 kernel is handed the pointer");
+	cr_assert_arr_eq(ram + acpi + 8, ram + 0xE0000, 36);
+}
+
+Test(ros_boot, refuses_a_kernel_where_firmware_would_be)
+{
+	recipe.segments[0].physical_address = recipe.segments[0].virtual_address = 0xEF000;
+	recipe.entry = 0xEF010;
+	cr_refuses(-EADDRINUSE,
+		"kernel \"kernel\" of the ROS: acpi tables [0xe0000, 0xf0000) and kernel 0 [0xef000, 0xf0200) want the same memory "
+		"of the ROS");
+}
