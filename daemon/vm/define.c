@@ -45,12 +45,17 @@ struct define {
 	void *userdata;
 };
 
+static void drop_copies(struct define *d)
+{
+	for (size_t i = 0; i < d->n_copying; i++)
+		image_drop(d->dirfd, &d->copying[i].copy);
+}
+
 static void define_free(struct define *d)
 {
 	if (!d)
 		return;
-	for (size_t i = 0; i < d->n_copying; i++)
-		image_drop(d->dirfd, &d->copying[i].copy);
+	drop_copies(d);
 	free(d->copying);
 	vm_spec_free(d->spec);
 	free(d);
@@ -129,16 +134,20 @@ static int settle_uuid(const struct define *d, const struct vm *present, struct 
 
 static int keep_images(const struct define *d, struct error *e)
 {
+	bool fresh = d->registry->store->in_doubt;
+
 	for (size_t i = 0; i < d->n_copying; i++) {
 		struct copying *c = &d->copying[i];
-		int r = image_keep(d->dirfd, &c->copy, c->what, e);
+		int r;
 
+		fresh |= !c->copy.stored;
+		r = image_keep(d->dirfd, &c->copy, c->what, e);
 		if (r < 0)
 			return r;
 		memcpy(c->file->sha256, c->copy.digest, IMAGE_DIGEST_SIZE);
 		c->file->stored = true;
 	}
-	return d->n_copying > 0 || d->registry->store->in_doubt ? image_flush(d->dirfd, e) : 0;
+	return fresh ? image_flush(d->dirfd, e) : 0;
 }
 
 /* Putting it in place */
@@ -240,15 +249,29 @@ static int store_and_add(struct define *d, struct vm **ret, struct error *e)
 	return r;
 }
 
-/* In the loop: takes over d. */
+static int begin_copying(struct define *d, struct error *e);
+
+/*
+ * In the loop: takes over d. An image that was in the store when it was compared, and that an undefine has
+ * removed since then, has to be copied after all.
+ */
 static void finish(void *userdata)
 {
 	_cleanup_(define_freep) struct define *d = userdata;
 	struct vm *vm = NULL;
+	struct error e = d->e;
+	int r = d->error;
 
-	if (d->error == 0)
-		d->error = store_and_add(d, &vm, &d->e);
-	d->done(d->userdata, d->error, &d->e, d->error < 0 ? NULL : vm);
+	if (r == 0)
+		r = store_and_add(d, &vm, &e);
+	if (r == -EAGAIN) {
+		r = begin_copying(d, &e);
+		if (r == 0) {
+			take_ptr(d);
+			return;
+		}
+	}
+	d->done(d->userdata, r, &e, r < 0 ? NULL : vm);
 }
 
 /* In a thread */
@@ -257,9 +280,19 @@ static void copy_images(void *userdata, const atomic_bool *cancelled)
 	struct define *d = userdata;
 
 	d->error = 0;
+	drop_copies(d);
 	for (size_t i = 0; d->error == 0 && i < d->n_copying; i++)
 		d->error = image_copy(d->dirfd, d->copying[i].fd, d->copying[i].what, cancelled,
 			&d->copying[i].copy, &d->e);
+}
+
+/* d->error is -ECANCELED until a thread has done the work; when this returns 0, the thread has it. */
+static int begin_copying(struct define *d, struct error *e)
+{
+	d->error = error_set(&d->e, -ECANCELED,
+		"VM %s: its images were not copied: no thread could be had, or hvmd is stopping",
+		d->spec->name);
+	return workers_start(d->registry->workers, copy_images, finish, d, e);
 }
 
 static int add_copying(struct define *d, const struct registry_file *given, struct error *e)
@@ -321,10 +354,7 @@ int registry_define(struct registry *registry, const char *text, size_t size,
 		finish(take_ptr(d));
 		return 0;
 	}
-	d->error = error_set(&d->e, -ECANCELED,
-		"VM %s: its images were not copied: no thread could be had, or hvmd is stopping",
-		d->spec->name);
-	r = workers_start(registry->workers, copy_images, finish, d, e);
+	r = begin_copying(d, e);
 	if (r == 0)
 		take_ptr(d);
 	return r;

@@ -99,9 +99,34 @@ static int copy_to(int to, int fd, const char *what, const atomic_bool *cancelle
 			e, n == -ENOMEM ? -ENOMEM : -EIO, "%s: copying: %s", what, strerror((int)-n));
 	if (n == 0 || (uint64_t)n > IMAGE_SIZE_MAX)
 		return error_set(e, -EINVAL, "%s: the file changed its size while it was copied", what);
-	if (fsync(to) < 0)
-		return error_set(e, -EIO, "%s: flushing the copy: %s", what, strerror(errno));
 	return 0;
+}
+
+/* Whether two files hold the same bytes. One that cannot be read does not. */
+static bool same_bytes(int a, int b, const atomic_bool *cancelled)
+{
+	_cleanup_free_ uint8_t *chunks = malloc(2 * CHUNK);
+	uint64_t done = 0;
+	ssize_t n, m;
+
+	if (!chunks)
+		return false;
+	do {
+		n = pread_full(a, chunks, CHUNK, done);
+		m = pread_full(b, chunks + CHUNK, CHUNK, done);
+		if (n < 0 || n != m || memcmp(chunks, chunks + CHUNK, (size_t)n) != 0 || *cancelled)
+			return false;
+		done += (uint64_t)n;
+	} while (n > 0);
+	return true;
+}
+
+/* Looks at the bytes, not at the name alone: what has been damaged there is stored again. */
+static bool is_stored(int dirfd, int copied, const uint8_t digest[IMAGE_DIGEST_SIZE], const atomic_bool *cancelled)
+{
+	_cleanup_close_ int there = -1;
+
+	return image_open(dirfd, digest, &there, NULL) == 0 && same_bytes(there, copied, cancelled);
 }
 
 int image_copy(int dirfd, int fd, const char *what, const atomic_bool *cancelled, struct image_copy *ret,
@@ -111,13 +136,16 @@ int image_copy(int dirfd, int fd, const char *what, const atomic_bool *cancelled
 	int r;
 
 	name_copy(ret);
-	to = openat(dirfd, ret->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	to = openat(dirfd, ret->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (to < 0) {
 		ret->temporary[0] = '\0';
 		return error_set(e, -EIO, "%s: creating a copy: %s", what, strerror(errno));
 	}
 	r = copy_to(to, fd, what, cancelled, ret, e);
-	if (r < 0)
+	ret->stored = r == 0 && is_stored(dirfd, to, ret->digest, cancelled);
+	if (r == 0 && !ret->stored && fsync(to) < 0)
+		r = error_set(e, -EIO, "%s: flushing the copy: %s", what, strerror(errno));
+	if (r < 0 || ret->stored)
 		image_drop(dirfd, ret);
 	return r;
 }
@@ -126,6 +154,11 @@ int image_keep(int dirfd, struct image_copy *copy, const char *what, struct erro
 {
 	char name[IMAGE_HEX_SIZE];
 
+	if (copy->stored) {
+		int r = image_find(dirfd, copy->digest, e);
+
+		return r == -ENOENT ? -EAGAIN : r;
+	}
 	image_hex(copy->digest, name);
 	if (renameat(dirfd, copy->temporary, dirfd, name) < 0) {
 		error_set(e, -EIO, "%s: storing the copy: %s", what, strerror(errno));
@@ -133,6 +166,7 @@ int image_keep(int dirfd, struct image_copy *copy, const char *what, struct erro
 		return -EIO;
 	}
 	copy->temporary[0] = '\0';
+	copy->stored = true;
 	return 0;
 }
 

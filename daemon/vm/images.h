@@ -23,8 +23,9 @@ struct error;
 #define IMAGE_HEX_SIZE   (2 * IMAGE_DIGEST_SIZE + 1)
 
 struct image_copy {
-	char temporary[32]; /* its name in the folder */
+	char temporary[32]; /* its name in the folder; empty when there is none */
 	uint8_t digest[IMAGE_DIGEST_SIZE];
+	bool stored; /* the folder had this image already, so there is no temporary */
 };
 
 /* Writes the digest in hexadecimal, with a NUL. */
@@ -39,14 +40,17 @@ int image_check(int fd, const char *what, struct error *e);
 
 /*
  * Copies what `fd` (borrowed) holds from its beginning into a temporary of the folder
- * `dirfd` (borrowed), flushes it, and says which digest it has. Returns 0 and
- * a copy that wants image_keep() or image_drop(); or with a sentence, and
- * nothing left behind, -EINVAL, -EIO, or -ECANCELED when *cancelled became true.
+ * `dirfd` (borrowed), flushes it, and says which digest it has. What the folder has already, byte for
+ * byte, is not written again. Returns 0 and a copy that wants image_keep() or image_drop(); or with a
+ * sentence, and nothing left behind, -EINVAL, -EIO, or -ECANCELED when *cancelled became true.
  */
 int image_copy(int dirfd, int fd, const char *what, const atomic_bool *cancelled, struct image_copy *ret,
 	struct error *e);
 
-/* Gives a copy its name, which image_flush() makes last. Returns 0, or -EIO with a sentence, the copy dropped. */
+/*
+ * Gives a copy its name, which image_flush() makes last. Returns 0, or -EIO with a sentence, the copy
+ * dropped; or -EAGAIN when the folder had the image, and has it no more: it has to be copied after all.
+ */
 int image_keep(int dirfd, struct image_copy *copy, const char *what, struct error *e);
 
 /* Removes a copy that has not been kept; nothing to do for one that has been, or is not there. */

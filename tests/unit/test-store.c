@@ -134,6 +134,53 @@ Test(store, damaged_image_is_healed_by_adding_it_again)
 	store_free(store);
 }
 
+static ino_t inode_of(const char *name)
+{
+	char path[512];
+	struct stat st = {};
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	cr_assert_eq(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+Test(store, image_that_is_there_is_not_stored_again)
+{
+	struct store *store = open_store();
+	uint8_t digest[IMAGE_DIGEST_SIZE];
+	int fd = image_of("abc");
+	ino_t before;
+
+	cr_assert_eq(image_add(store->images, fd, "x", digest, NULL), 0);
+	before = inode_of("images/" ABC_SHA256);
+	cr_assert_eq(image_add(store->images, fd, "x", digest, NULL), 0);
+	cr_expect_eq(inode_of("images/" ABC_SHA256), before);
+	cr_expect_not(file_exists("images/.#image-1"));
+	cr_expect_not(file_exists("images/.#image-2"));
+	close(fd);
+	store_free(store);
+}
+
+Test(store, image_that_has_gone_since_it_was_compared_has_to_be_copied_again)
+{
+	struct store *store = open_store();
+	atomic_bool cancelled = false;
+	uint8_t digest[IMAGE_DIGEST_SIZE];
+	struct image_copy copy = {};
+	int fd = image_of("abc");
+
+	cr_assert_eq(image_add(store->images, fd, "x", digest, NULL), 0);
+	cr_assert_eq(image_copy(store->images, fd, "x", &cancelled, &copy, NULL), 0);
+	cr_expect(copy.stored);
+	image_remove(store->images, digest);
+	cr_expect_eq(image_keep(store->images, &copy, "x", NULL), -EAGAIN);
+	cr_assert_eq(image_copy(store->images, fd, "x", &cancelled, &copy, NULL), 0);
+	cr_expect_eq(image_keep(store->images, &copy, "x", NULL), 0);
+	cr_expect(file_exists("images/" ABC_SHA256));
+	close(fd);
+	store_free(store);
+}
+
 Test(store, missing_image_is_named)
 {
 	struct store *store = open_store();
