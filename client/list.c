@@ -105,7 +105,7 @@ static void move_vm(struct json *from, size_t i, struct json *to)
 enum exit_status verb_list(struct client *c, char **patterns)
 {
 	_cleanup_json_ struct json *vms = NULL, *chosen = json_new(JSON_ARRAY);
-	enum exit_status status = vms_load(c, &vms);
+	enum exit_status status = vms_load(c, NULL, &vms);
 
 	if (status != STATUS_OK)
 		return status;
@@ -305,7 +305,7 @@ static enum exit_status choose(struct json *vms, const char *name, struct json *
 enum exit_status verb_status(struct client *c, char **names)
 {
 	_cleanup_json_ struct json *vms = NULL, *chosen = json_new(JSON_ARRAY);
-	enum exit_status status = vms_load(c, &vms);
+	enum exit_status status = vms_load(c, names, &vms);
 
 	if (status != STATUS_OK)
 		return status;

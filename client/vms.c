@@ -1,82 +1,87 @@
-/* vms.c - see vms.h; one call of the ObjectManager, so that what is shown was true all at once */
+/* vms.c - see vms.h; one call of SummarizeVMs, so that what is shown was true all at once */
 #include "client/vms.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "abi/names.h"
 #include "base/macro.h"
 #include "client/json.h"
-#include "client/memory.h"
 #include "client/message.h"
 
-/* 32 hexadecimal digits in five groups; anything else stays as it is. */
+/* The fields of a summary in their order, org.hvmd1(5): their names are those of the properties. */
+static const char *const vm_fields[] = {"name", "uuid", "state", "state_reason", "state_details",
+	"state_change_timestamp", "exit_reason", "definition_file", "leader", "vcpus", "memory_bytes",
+	"autostart", "definition_changed", "n_resets", "partitions"};
+static const char *const partition_fields[] = {
+	"role", "state", "first_vcpu", "n_vcpus", "memory_start", "memory_bytes", "n_resets"};
+
+/* Makes an object of an array of values; more of them than there are names come from a newer hvmd. */
+static struct json *name_fields(struct json *values, const char *const *names, size_t n)
+{
+	struct json *object = json_new(JSON_OBJECT);
+
+	for (size_t i = 0; i < n && i < json_length(values); i++) {
+		json_set(object, names[i], values->items[i]);
+		values->items[i] = json_new(JSON_NULL);
+	}
+	return object;
+}
+
+/* 32 hexadecimal digits become five groups; anything else stays as it is. */
 static void format_uuid(struct json *vm)
 {
 	const char *hex = json_get_string(vm, "uuid");
+	char uuid[37];
 
-	if (strlen(hex) == 32) {
-		_cleanup_free_ char *uuid = memory_printf(
-			"%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-
-		json_set(vm, "uuid", json_string(uuid));
-	}
+	if (strlen(hex) != 32)
+		return;
+	snprintf(uuid, sizeof(uuid), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+	json_set(vm, "uuid", json_string(uuid));
 }
 
-static struct json *make_partition(const struct json *objects, const char *path)
+static struct json *make_vm(struct json *values)
 {
-	struct json *partition = json_new(JSON_OBJECT);
-	const struct json *interfaces = json_get(objects, path);
+	struct json *vm = name_fields(values, vm_fields, ARRAY_SIZE(vm_fields));
+	struct json *partitions = json_get(vm, "partitions");
 
-	json_set(partition, "path", json_string(path));
-	properties_move(partition, json_get(interfaces, HVMD_IFACE_PARTITION));
-	properties_move(partition, json_get(interfaces, HVMD_IFACE_HRT));
-	return partition;
-}
-
-static struct json *make_vm(const struct json *objects, const char *path)
-{
-	_cleanup_json_ struct json *partitions = json_new(JSON_ARRAY);
-	struct json *vm = json_new(JSON_OBJECT);
-	const struct json *paths;
-
-	properties_move(vm, json_get(json_get(objects, path), HVMD_IFACE_VM));
 	format_uuid(vm);
-	json_set(vm, "path", json_string(path));
-	paths = json_get(vm, "partitions");
-	for (size_t i = 0; i < json_length(paths); i++)
-		if (paths->items[i]->type == JSON_STRING)
-			json_append(partitions, make_partition(objects, paths->items[i]->text));
-	json_set(vm, "partitions", take_ptr(partitions));
+	for (size_t i = 0; i < json_length(partitions); i++) {
+		struct json *partition = partitions->items[i];
+
+		partitions->items[i] = name_fields(partition, partition_fields, ARRAY_SIZE(partition_fields));
+		json_free(partition);
+	}
 	return vm;
 }
 
-static struct json *make_vms(const struct json *objects)
-{
-	struct json *vms = json_new(JSON_ARRAY);
-
-	for (size_t i = 0; i < json_length(objects); i++)
-		if (json_get(objects->items[i], HVMD_IFACE_VM))
-			json_append(vms, make_vm(objects, objects->keys[i]));
-	json_sort(vms, "name");
-	return vms;
-}
-
-enum exit_status vms_load(struct client *c, struct json **ret)
+enum exit_status vms_load(struct client *c, char **names, struct json **ret)
 {
 	_cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
-	_cleanup_json_ struct json *objects = NULL;
+	struct json *vms;
 	enum exit_status status;
 	int r;
 
-	status = object_message(c, HVMD_PATH, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", &m);
-	if (status == STATUS_OK)
-		status = client_send(c, NULL, m, &reply);
+	status = manager_message(c, "SummarizeVMs", &m);
 	if (status != STATUS_OK)
 		return status;
-	r = message_read_json(reply, &objects);
+	r = sd_bus_message_append_strv(m, names);
+	if (r >= 0)
+		r = sd_bus_message_append(m, "t", (uint64_t)0);
+	if (r < 0)
+		return say_bad_arguments(NULL, r);
+	status = client_send(c, NULL, m, &reply);
+	if (status != STATUS_OK)
+		return status;
+	r = message_read_json(reply, &vms);
 	if (r < 0)
 		return say_bad_reply(NULL, r);
-	*ret = make_vms(objects);
+	for (size_t i = 0; i < json_length(vms); i++) {
+		struct json *values = vms->items[i];
+
+		vms->items[i] = make_vm(values);
+		json_free(values);
+	}
+	*ret = vms;
 	return STATUS_OK;
 }
 

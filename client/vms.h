@@ -8,11 +8,11 @@
 struct json;
 
 /*
- * An array of objects, one a VM, in the order of their names: its D-Bus
- * properties under their names in lower_snake_case; "uuid" in the usual form;
- * "partitions" with the properties of each, those of the HRT among them.
+ * An array of objects, one a VM: what hvmd's summary of it says, under the names of the D-Bus properties in
+ * lower_snake_case; "uuid" in the usual form; "partitions" is an array of objects. All VMs in the order of
+ * their names, or those of these names that there are.
  */
-enum exit_status vms_load(struct client *c, struct json **ret);
+enum exit_status vms_load(struct client *c, char **names, struct json **ret);
 
 /* The VM of that name; NULL when there is none. Borrowed from the array. */
 const struct json *vms_find(const struct json *vms, const char *name);

@@ -61,6 +61,8 @@ static int export(struct bus *bus)
 	int r;
 
 	r = sd_bus_add_object_manager(bus->sd, NULL, HVMD_PATH);
+	if (r >= 0) /* asked before the object manager */
+		r = sd_bus_add_object(bus->sd, NULL, HVMD_PATH, refuse_managed_objects, bus);
 	if (r >= 0)
 		r = sd_bus_add_object_vtable(
 			bus->sd, NULL, HVMD_PATH, HVMD_IFACE_MANAGER, manager_vtable, bus);

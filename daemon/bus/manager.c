@@ -308,44 +308,6 @@ static int method_get_by_pid(sd_bus_message *m, void *userdata, sd_bus_error *er
 	return vm ? reply_vm(m, vm) : bus_fail(error, -ENOENT, &e);
 }
 
-static int append_listed(sd_bus_message *reply, const struct vm *vm)
-{
-	_cleanup_free_ char *path = vm_path(vm);
-	int r;
-
-	if (!path)
-		return -ENOMEM;
-	r = sd_bus_message_open_container(reply, 'r', "saysuo");
-	if (r >= 0)
-		r = sd_bus_message_append(reply, "s", vm->stored->name);
-	if (r >= 0)
-		r = sd_bus_message_append_array(reply, 'y', vm->stored->uuid, SPEC_UUID_SIZE);
-	if (r >= 0)
-		r = sd_bus_message_append(
-			reply, "suo", vm_state_to_string(vm->life.state), (uint32_t)vm_leader(vm), path);
-	return r < 0 ? r : sd_bus_message_close_container(reply);
-}
-
-static int method_list(sd_bus_message *m, void *userdata, sd_bus_error *error)
-{
-	struct bus *bus = userdata;
-	sd_bus_message *reply = NULL;
-	int r;
-
-	(void)error;
-	r = sd_bus_message_new_method_return(m, &reply);
-	if (r >= 0)
-		r = sd_bus_message_open_container(reply, 'a', "(saysuo)");
-	for (size_t i = 0; r >= 0 && i < bus->registry->n_vms; i++)
-		r = append_listed(reply, bus->registry->vms[i]);
-	if (r >= 0)
-		r = sd_bus_message_close_container(reply);
-	if (r >= 0)
-		r = sd_bus_send(NULL, reply, NULL);
-	sd_bus_message_unref(reply);
-	return r;
-}
-
 static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct vm *vm;
@@ -518,7 +480,9 @@ const sd_bus_vtable manager_vtable[] = {
 		"GetVMByUUID", "ay", SD_BUS_PARAM(uuid), "o", SD_BUS_PARAM(vm), method_get_by_uuid, READ),
 	SD_BUS_METHOD_WITH_NAMES(
 		"GetVMByPID", "u", SD_BUS_PARAM(pid), "o", SD_BUS_PARAM(vm), method_get_by_pid, READ),
-	SD_BUS_METHOD_WITH_NAMES("ListVMs", NULL, , "a(saysuo)", SD_BUS_PARAM(vms), method_list, READ),
+	SD_BUS_METHOD_WITH_NAMES("ListVMs", NULL, , "a(saysuo)", SD_BUS_PARAM(vms), call_list, READ),
+	SD_BUS_METHOD_WITH_NAMES("SummarizeVMs", "ast", SD_BUS_PARAM(names) SD_BUS_PARAM(flags),
+		"a" VM_SUMMARY_TYPE, SD_BUS_PARAM(vms), call_summarize, READ),
 	SD_BUS_METHOD_WITH_NAMES(
 		"StartVM", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), NULL, , method_start, 0),
 	SD_BUS_METHOD_WITH_NAMES("ShutdownVM", "stt",

@@ -91,6 +91,14 @@ int call_undefine(
 	sd_bus_message *call, struct registry *registry, struct vm *vm, sd_bus_error *error); /* t */
 int reset_scope(sd_bus_message *call, struct vm *vm, enum link_scope scope, sd_bus_error *error);
 
+/* lists.c: methods of the Manager that tell of many VMs; userdata is the bus. */
+#define VM_SUMMARY_FIELDS "sayssstssuutbbua(ssuuttu)"
+#define VM_SUMMARY_TYPE   "(" VM_SUMMARY_FIELDS ")"
+#define MANAGED_MAX       2000 /* VMs that GetManagedObjects tells of */
+int call_list(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int call_summarize(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int refuse_managed_objects(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
 /* telemetry.c */
 
 /* Answers GetTelemetry of a VM, or `only` of one of its partitions. */

@@ -313,6 +313,15 @@ const char *property(const char *path, const char *interface, const char *name)
 	return text[0] ? text + 1 : text;
 }
 
+const char *call_text(void)
+{
+	static char text[65536];
+
+	text[0] = '\0';
+	append_all(call_reply, text, sizeof(text));
+	return text[0] ? text + 1 : text;
+}
+
 bool property_becomes(const char *path, const char *interface, const char *name, const char *text)
 {
 	uint64_t until = clock_usec() + WAIT_USEC;

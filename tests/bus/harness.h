@@ -62,6 +62,9 @@ void expect_error_at(const char *file, int line, int r, const char *name, const 
 /* A property as text ("s", "o", "u", "t", "b", "i"); static memory. */
 const char *property(const char *path, const char *interface, const char *name);
 
+/* All that the last call's reply holds, as one line of text; static memory. */
+const char *call_text(void);
+
 /* The text of a small hybrid definition; static memory. cmdline tells the fake monitor how to behave. */
 const char *definition(const char *name, const char *cmdline);
 

@@ -201,6 +201,70 @@ Test(objects, object_manager_lists_vms_and_partitions)
 	cr_expect_eq(managed("/org/hvmd1/vm/a/partition/hrt"), 0);
 }
 
+/* Files in the store, without the time that defining takes. */
+static void write_definitions(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		char name[32];
+		FILE *f;
+
+		snprintf(name, sizeof(name), "state/definitions/v%04u.xml", i);
+		f = fopen(harness_path(name), "we");
+		cr_assert_not_null(f);
+		fprintf(f,
+			"<vm name=\"v%04u\" class=\"PC\" uuid=\"00000000-0000-4000-8000-00000000%04x\">"
+			"<memory>16</memory><cores count=\"1\"/></vm>\n",
+			i, i);
+		fclose(f);
+	}
+}
+
+Test(objects, manager_tells_of_more_vms_than_the_object_manager_may)
+{
+	const char *name;
+	size_t n = 0;
+
+	write_definitions(2001);
+	expect_success(call(MANAGER, "Reload", ""));
+	expect_error(call("/org/hvmd1", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", ""),
+		"org.freedesktop.DBus.Error.LimitsExceeded",
+		"2001 VMs are more than GetManagedObjects tells of, which is 2000; ask "
+		"org.hvmd1.Manager.SummarizeVMs");
+	expect_success(call(MANAGER, "SummarizeVMs", "ast", 0, (uint64_t)0));
+	cr_assert_gt(sd_bus_message_enter_container(call_reply, 'a', "(sayssstssuutbbua(ssuuttu))"), 0);
+	while (sd_bus_message_enter_container(call_reply, 'r', "sayssstssuutbbua(ssuuttu)") > 0) {
+		sd_bus_message_read(call_reply, "s", &name);
+		n++;
+		sd_bus_message_skip(call_reply, "ayssstssuutbbua(ssuuttu)");
+		sd_bus_message_exit_container(call_reply);
+	}
+	cr_expect_eq(n, 2001);
+	cr_expect_str_eq(name, "v2000");
+	expect_success(call(MANAGER, "UndefineVM", "st", "v0000", (uint64_t)0));
+	cr_expect_eq(managed("/org/hvmd1/vm/v2000"), 1);
+}
+
+Test(objects, summaries_say_what_the_properties_say)
+{
+	const char *text;
+	uint32_t leader;
+
+	define_vm("a", "");
+	define_vm("b", "");
+	expect_success(call(MANAGER, "StartVM", "st", "b", (uint64_t)0));
+	leader = (uint32_t)atoi(property(VM("b"), "Leader"));
+	expect_success(call(MANAGER, "SummarizeVMs", "ast", 2, "nobody", "b", (uint64_t)0));
+	text = call_text();
+	cr_expect(strstr(text, " running booted "), "%s", text);
+	cr_expect(strstr(text, "/state/definitions/b.xml"), "%s", text);
+	cr_expect(strstr(text, " 2 16777216 0 0 0 ros parked 0 1 0 4194304 0 hrt running 1 1 4194304 12582912 0"), "%s",
+		text);
+	cr_expect_eq(strtoul(strstr(text, "b.xml") + strlen("b.xml"), NULL, 10), leader);
+	cr_expect_null(strstr(text, "a.xml"));
+	expect_error(call(MANAGER, "SummarizeVMs", "ast", 0, (uint64_t)1), "org.freedesktop.DBus.Error.InvalidArgs",
+		"flags 0x1 are not known");
+}
+
 Test(objects, coming_and_going_is_signalled)
 {
 	watch_signals();
