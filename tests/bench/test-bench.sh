@@ -1,0 +1,21 @@
+#!/bin/sh
+# test-bench.sh - the benchmarks run and print their figures. What the figures are is nobody's concern here.
+set -u
+. "$top_srcdir/tests/tools/tap.sh"
+
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+
+# prints_figures PROGRAM GOAL...: in little, it ends well and has a line for each of these goals
+prints_figures()
+{
+	program=$1
+	shift
+	"$top_builddir/tests/bench/$program" --quick >"$work/out" 2>&1 || { cat "$work/out"; return 1; }
+	for goal; do
+		grep -q "^$goal .*, goal at most .*: " "$work/out" || { cat "$work/out"; return 1; }
+	done
+}
+
+check "bench-store prints P12, P13 and P14" prints_figures bench-store P12 P13 P14
+finish
