@@ -212,6 +212,13 @@ static void print_partitions(const struct json *vm)
 	}
 }
 
+static void print_cage(const struct json *vm)
+{
+	const char *cage = json_get_string(vm, "cage");
+
+	print_field("Cage", strcmp(cage, "whole") == 0 ? "" : cage);
+}
+
 static void print_leader(const struct json *vm)
 {
 	_cleanup_free_ char *leader = memory_printf("%llu", (unsigned long long)json_get_uint(vm, "leader"));
@@ -246,6 +253,7 @@ static void print_vm(const struct json *vm)
 	print_field("Memory", memory);
 	print_partitions(vm);
 	print_leader(vm);
+	print_cage(vm);
 	print_field("Last exit", json_get_string(vm, "exit_reason"));
 }
 

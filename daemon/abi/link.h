@@ -22,7 +22,7 @@
 #include "base/macro.h"
 
 #define LINK_MAGIC       0x4C4D5648u /* "HVML" */
-#define LINK_VERSION     2u
+#define LINK_VERSION     3u
 #define LINK_MESSAGE_MAX 65536u /* bytes, with the header */
 #define LINK_FDS_MAX     16u
 #define LINK_FD          3 /* the monitor finds its end of the link here */
@@ -78,7 +78,7 @@ enum link_type {
 
 	/* Payload: i32 0 or negative errno, string sentence (empty on success), then the body of that request. */
 	LINK_REPLY = 0x100,
-	/* First message on the link. Payload: u32 pid. */
+	/* First message on the link. Payload: string what the host refuses to its cage; empty: nothing. */
 	LINK_HELLO = 0x101,
 	/*
 	 * A partition has another state. Payload: u8 role (enum partition_role),

@@ -24,6 +24,15 @@
 
 #define ROOM_FOR_FDS (2 * LINK_FDS_MAX) /* descriptors that may still come: a message's, beside those that are kept */
 
+static const char *lacks = "";
+
+/* The first that is missing counts: the others follow from it. */
+static void miss(const char *what)
+{
+	if (!lacks[0])
+		lacks = what;
+}
+
 struct limit {
 	int resource;
 	rlim_t limit;
@@ -69,17 +78,21 @@ static int enter_mount(const char *folder)
 	return mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0 ? -errno : 0;
 }
 
+/* Some hosts give a user namespace and then no rights in it: we go on without, and say so. */
 static int root(const struct cage_gift *gift, struct error *e)
 {
 	static const char place[] = "/proc"; /* any folder: it is covered for us alone */
 	int r;
 
-	if (!gift->namespaces)
+	if (!gift->namespaces) {
+		miss("namespaces");
 		return 0;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return error_set_errno(e, -errno, "keeping mounts to ourselves");
-	if (mount("none", place, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") < 0)
-		return error_set_errno(e, -errno, "making an empty root");
+	}
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mount("none", place, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") < 0) {
+		miss("an empty root");
+		return errno == EPERM || errno == EACCES ? 0 : error_set_errno(e, -errno, "making an empty root");
+	}
 	r = enter_mount(place);
 	return r < 0 ? error_set_errno(e, r, "entering an empty root") : 0;
 }
@@ -93,13 +106,17 @@ static int bounds(const struct cage_gift *gift, struct error *e)
 	return errno == EINVAL || errno == EPERM ? 0 : error_set_errno(e, -errno, "emptying the bounding set");
 }
 
+/* In a container root may have few users to give. */
 static int user(const struct cage_gift *gift, struct error *e)
 {
 	if (gift->user == 0)
 		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(gift->user, gift->user, gift->user) < 0 ||
-		setresuid(gift->user, gift->user, gift->user) < 0)
+	if (setgroups(0, NULL) == 0 && setresgid(gift->user, gift->user, gift->user) == 0 &&
+		setresuid(gift->user, gift->user, gift->user) == 0)
+		return 0;
+	if (errno != EPERM && errno != EINVAL)
 		return error_set_errno(e, -errno, "becoming user %u", (unsigned)gift->user);
+	miss("a user of its own");
 	return 0;
 }
 
@@ -159,6 +176,11 @@ int cage_enter(const struct cage_gift *gift, struct error *e)
 			return error_prefix(e, r, "entering the cage, stage \"%s\"", stages[i].name);
 	}
 	return 0;
+}
+
+const char *cage_lacks(void)
+{
+	return lacks;
 }
 
 int cage_enter_running(uint64_t file_max, struct error *e)

@@ -50,6 +50,9 @@ struct cage_gift { /* what hvmd gave */
 /* All stages up to "building". Before the first byte of a stranger is read. 0, or a negative errno with a sentence. */
 int cage_enter(const struct cage_gift *gift, struct error *e);
 
+/* What there is not because the host refuses it: "namespaces", "an empty root", "a user of its own"; empty: nothing. */
+const char *cage_lacks(void);
+
 /* "running", for all threads. No file that is written to grows beyond `file_max`. */
 int cage_enter_running(uint64_t file_max, struct error *e);
 

@@ -18,6 +18,7 @@
 #include "abi/link.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/macro.h"
 #include "monitor/cage.h"
 #include "monitor/core.h"
 #include "monitor/server.h"
@@ -51,8 +52,30 @@ static void setup_heap(void)
 	mallopt(M_ARENA_MAX, 1); /* cage(run, inspect): brk, mmap, munmap */
 }
 
+/*
+ * Who is the first process of a pid namespace dies of no signal that it does not handle. A fault happens again
+ * when this returns, and then it does kill; what somebody sent ends us with the status that a shell would give.
+ */
+static void on_fatal(int number, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (info->si_code <= 0)
+		_exit(128 + number);
+}
+
+static void setup_fatal_signals(void)
+{
+	static const int numbers[] = {SIGHUP, SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGTERM};
+	const struct sigaction action = {.sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO | (int)SA_RESETHAND};
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		sigaction(numbers[i], &action, NULL);
+}
+
 static void setup_signals(void)
 {
+	if (getpid() == 1)
+		setup_fatal_signals();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a log that is full is an errno */
 	signal(SIGINT, SIG_IGN);  /* ^C at hvmd's terminal is hvmd's business */

@@ -67,7 +67,7 @@ static void tell_hello(struct server *server)
 {
 	struct buffer b = link_message_begin(LINK_HELLO, 0);
 
-	buffer_append_uint(&b, (uint64_t)getpid(), 4);
+	link_append_string(&b, cage_lacks());
 	send_message(server, &b);
 }
 

@@ -13,9 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,8 +23,10 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/macro.h"
 #include "link/link.h"
+#include "vm/spawn.h"
 
 #define SEC_USEC       1000000ull
 #define SETUP_USEC     (30 * SEC_USEC)
@@ -54,6 +54,7 @@ struct monitor {
 	unsigned n_requests;
 	uint32_t last_serial;
 	bool greeted;     /* LINK_HELLO has come */
+	char cage[64];    /* monitor_cage() */
 	bool stop_asked;
 	bool closed;      /* it has closed its end of the link, but lived on and was killed for that */
 	struct error how; /* how it broke the protocol; empty when it did not */
@@ -145,17 +146,28 @@ static void link_closed(struct monitor *m)
 
 /* Messages: each returns NULL, or what the monitor did wrong. */
 
+/* A host forbids it to all alike: it is said once. */
+static void warn_of_gaps(const char *cage)
+{
+	static bool said;
+
+	if (said || strcmp(cage, "whole") == 0)
+		return;
+	said = true;
+	log_warning("monitors have a cage %s: this host forbids them; see hvmd(8)", cage);
+}
+
 static const char *take_hello(struct monitor *m, struct cursor *c)
 {
-	uint32_t pid = cursor_u32(c);
+	_cleanup_free_ char *lacks = link_read_string(c);
 
 	if (!cursor_ok(c) || c->left > 0)
 		return "its greeting has another length";
 	if (m->greeted)
 		return "it greeted twice";
-	if (pid != (uint32_t)m->pid)
-		return "its greeting has another process id";
 	m->greeted = true;
+	snprintf(m->cage, sizeof(m->cage), "%s%s", lacks[0] ? "without " : "whole", lacks);
+	warn_of_gaps(m->cage);
 	return NULL;
 }
 
@@ -380,41 +392,10 @@ static void on_request_timeout(evutil_socket_t fd, short what, void *userdata)
  * all else travels over that, so that a monitor can be locked up and still have what it needs.
  */
 
-/*
- * posix_spawn() does not copy hvmd's address space. The child gets nothing but
- * the link and standard output and error; its own process group keeps the
- * terminal's ^C away from it, so that it is hvmd who stops it.
- */
-static int spawn(const char *path, int link, pid_t *ret)
-{
-	static const char *const argv[] = {"hvm-monitor", NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int r;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attr);
-	r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, link, LINK_FD);
-	posix_spawnattr_setflags(
-		&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setpgroup(&attr, 0);
-	if (r == 0)
-		r = posix_spawn(ret, path, &actions, &attr, (char *const *)argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
-}
-
 static int start_process(struct monitor *m, const char *path, struct error *e)
 {
 	_cleanup_close_ int theirs = -1;
+	struct spawned process;
 	int pair[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -423,19 +404,11 @@ static int start_process(struct monitor *m, const char *path, struct error *e)
 	theirs = pair[1];
 	if (evutil_make_socket_nonblocking(m->link) < 0)
 		return error_set(e, -ECANCELED, "making the link to a monitor");
-	r = spawn(path, theirs, &m->pid);
-	if (r < 0) {
-		m->pid = 0;
+	r = spawn_monitor(path, theirs, &process);
+	if (r < 0)
 		return error_set(e, -ECANCELED, "starting %s: %s", path, strerror(-r));
-	}
-	m->pidfd = (int)syscall(SYS_pidfd_open, m->pid, 0);
-	if (m->pidfd < 0) {
-		r = errno;
-		kill(m->pid, SIGKILL);
-		waitpid(m->pid, NULL, 0);
-		m->pid = 0;
-		return error_set(e, -ECANCELED, "watching the monitor: %s", strerror(r));
-	}
+	m->pid = process.pid;
+	m->pidfd = process.pidfd;
 	return 0;
 }
 
@@ -492,6 +465,11 @@ struct monitor *monitor_free(struct monitor *m)
 	close_fd(m->pidfd);
 	free(m);
 	return NULL;
+}
+
+const char *monitor_cage(const struct monitor *m)
+{
+	return m->cage;
 }
 
 pid_t monitor_pid(const struct monitor *m)

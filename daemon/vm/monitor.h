@@ -70,6 +70,9 @@ struct monitor *monitor_free(struct monitor *m);
 
 pid_t monitor_pid(const struct monitor *m);
 
+/* "whole", or "without " and what this host refuses to its cage; empty before its greeting. */
+const char *monitor_cage(const struct monitor *m);
+
 /*
  * Sends a request with its payload and descriptors (borrowed). When it returns
  * 0, `fn` is called exactly once: with the reply, with -ETIMEDOUT after the

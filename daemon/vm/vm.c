@@ -63,6 +63,11 @@ pid_t vm_leader(const struct vm *vm)
 	return vm->monitor ? monitor_pid(vm->monitor) : 0;
 }
 
+const char *vm_cage(const struct vm *vm)
+{
+	return vm->monitor ? monitor_cage(vm->monitor) : "";
+}
+
 struct vm_extent vm_partition_extent(const struct vm_partition *partition)
 {
 	const struct vm_spec *spec = vm_spec_in_force(partition->vm);

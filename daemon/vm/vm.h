@@ -151,6 +151,9 @@ bool vm_is_active(const struct vm *vm);
 /* The monitor's process, or 0. */
 pid_t vm_leader(const struct vm *vm);
 
+/* How its monitor is locked up: "whole", or "without " and what this host refuses; empty while there is none. */
+const char *vm_cage(const struct vm *vm);
+
 /* Cores and memory of a partition that is present. */
 struct vm_extent vm_partition_extent(const struct vm_partition *partition);
 

@@ -130,7 +130,7 @@ Test(plan, fails_when_its_inspector_dies)
 {
 	define_vm("a", "die-in-inspect");
 	expect_error(get_plan("a", NEXT), "org.freedesktop.DBus.Error.Failed",
-		"the monitor was killed by signal 15 (Terminated)");
+		"the monitor was killed by signal 4 (Illegal instruction)");
 	cr_expect_str_eq(property(VM("a"), "State"), "inactive");
 }
 

@@ -13,7 +13,7 @@
  *	refuse-start    LINK_START is answered with -EOPNOTSUPP
  *	crash           the HRT triple-faults after it has started
  *	fail            the HRT cannot go on, and it is the host's fault
- *	die             is killed by SIGTERM after it has started
+ *	die             is killed by SIGILL after it has started (a fault: it is the first process of its namespace)
  *	close           closes the link after it has started, and stays
  *	garbage         sends bytes that are no message after it has started
  *	wrong-version   sends a message of another version after it has started
@@ -21,7 +21,7 @@
  *	bad-telemetry   answers LINK_TELEMETRY with a record that is cut off
  *	bad-image       LINK_INSPECT finds an image that cannot be booted
  *	no-room         LINK_INSPECT finds that two want the same memory
- *	die-in-inspect  is killed by SIGTERM instead of answering LINK_INSPECT
+ *	die-in-inspect  is killed by SIGILL instead of answering LINK_INSPECT
  *	hang-in-inspect does not answer LINK_INSPECT
  *	bad-inspect     answers LINK_INSPECT with bytes left over
  *	bad-plan        answers LINK_PLAN and LINK_INSPECT with regions that overlap
@@ -76,7 +76,7 @@ static void hello(void)
 {
 	struct buffer b = link_message_begin(LINK_HELLO, 0);
 
-	buffer_append_uint(&b, (uint64_t)getpid(), 4);
+	link_append_string(&b, "");
 	send_message(&b);
 }
 
@@ -166,7 +166,7 @@ static void misbehave(void)
 		state(PARTITION_HRT, PARTITION_FAILED, REASON_UNKNOWN, spec->ros_cores, 0,
 			"core 1: KVM_RUN: Bad address");
 	if (told("die"))
-		raise(SIGTERM);
+		__builtin_trap();
 	if (told("close"))
 		close(LINK_FD);
 	if (told("garbage"))
@@ -314,7 +314,7 @@ static void inspect(struct link_message *m)
 		return;
 	}
 	if (told("die-in-inspect"))
-		raise(SIGTERM);
+		__builtin_trap();
 	if (told("hang-in-inspect"))
 		return;
 	b = link_reply_begin(m->header.serial, 0, NULL);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,11 +19,10 @@
 #include "kvm/kvm.h"
 #include "spec/spec.h"
 #include "spec/wire.h"
+#include "vm/spawn.h"
 
 #define REPLY_TIMEOUT_MS 20000
 #define STEP_MS          20
-
-extern char **environ;
 
 const char *monitor_unusable(void)
 {
@@ -81,7 +79,8 @@ static void take_news(struct monitor_client *client, struct link_message *m)
 {
 	switch ((enum link_type)m->header.type) {
 	case LINK_HELLO:
-		client->hello = cursor_u32(&m->payload) == (uint32_t)client->pid;
+		read_text(&m->payload, client->cage_lacks, sizeof(client->cage_lacks));
+		client->hello = true;
 		break;
 	case LINK_STATE:
 		take_state(client, &m->payload);
@@ -148,18 +147,16 @@ static int take_reply(struct monitor_client *client, struct error *e)
 static int spawn(struct monitor_client *client, int peer)
 {
 	_cleanup_free_ char *path = build_path("hvm-monitor");
-	char *argv[] = {path, NULL};
-	posix_spawn_file_actions_t actions;
+	struct spawned process;
 	int r;
 
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, peer, LINK_FD);
-	posix_spawn_file_actions_addclosefrom_np(&actions, LINK_FD + 1);
-	r = path ? posix_spawn(&client->pid, path, &actions, NULL, argv, environ) : ENOMEM;
-	posix_spawn_file_actions_destroy(&actions);
-	if (r)
-		client->pid = 0;
-	return -r;
+	close_range(LINK_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC); /* what the tests' runner has open */
+	r = path ? spawn_monitor(path, peer, &process) : -ENOMEM;
+	if (r < 0)
+		return r;
+	close_fd(process.pidfd);
+	client->pid = process.pid;
+	return 0;
 }
 
 int monitor_spawn(struct monitor_client *client, struct error *e)

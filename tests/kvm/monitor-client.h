@@ -37,7 +37,8 @@ struct monitor_client {
 	int log;     /* owned: the console log */
 	pid_t pid;   /* 0: there is no monitor */
 	uint32_t serial;
-	bool hello;  /* the monitor has said who it is */
+	bool hello;  /* the monitor has greeted */
+	char cage_lacks[64];
 	struct partition_news partitions[N_PARTITION_ROLES];
 	struct hrt_news hrt;
 	unsigned n_resets; /* LINK_RESET_DONE so far */

@@ -3,9 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -192,4 +196,156 @@ Test(cage, does_not_hinder_resets_telemetry_and_consoles)
 	r = monitor_request(&client, LINK_STOP, NULL, 0, -1, &e);
 	cr_expect_eq(r, 0, "%s", error_text(&e, r));
 	cr_expect_eq(monitor_wait_end(&client, 2000), 0);
+}
+
+/* --- Namespaces ------------------------------------------------------------------------------------------- */
+
+static const char *const kinds[] = {"mnt", "pid", "net", "ipc", "uts"};
+
+static void read_namespace(const char *whose, const char *kind, char *ret, size_t size)
+{
+	_cleanup_free_ char *path = NULL;
+	ssize_t n;
+
+	cr_assert_gt(asprintf(&path, "/proc/%s/ns/%s", whose, kind), 0);
+	n = readlink(path, ret, size - 1);
+	cr_assert_gt(n, 0, "%s cannot be read", path);
+	ret[n] = '\0';
+}
+
+static void nothing_is_expected(const char *name)
+{
+	cr_expect(false, "there is \"%s\"", name);
+}
+
+static void spawn_only(void)
+{
+	struct error e = {};
+	int r = monitor_spawn(&client, &e);
+
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+}
+
+Test(cage, is_in_namespaces_of_its_own_and_sees_an_empty_root)
+{
+	char pid[16], ours[64], theirs[64];
+
+	spawn_only();
+	if (client.cage_lacks[0])
+		cr_skip_test("this host refuses %s", client.cage_lacks);
+	snprintf(pid, sizeof(pid), "%d", (int)client.pid);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		read_namespace("self", kinds[i], ours, sizeof(ours));
+		read_namespace(pid, kinds[i], theirs, sizeof(theirs));
+		cr_expect_str_neq(ours, theirs);
+	}
+	cr_expect_eq(each_entry("root", nothing_is_expected), 0);
+	cr_expect_eq(each_entry("cwd", nothing_is_expected), 0);
+}
+
+static unsigned long user_of_monitor(void)
+{
+	_cleanup_free_ char *text = proc_file("status");
+	unsigned long real = 0, effective = 0, saved = 0, fs = 0;
+
+	cr_assert_eq(sscanf(strstr(text, "\nUid:"), "\nUid: %lu %lu %lu %lu", &real, &effective, &saved, &fs), 4);
+	cr_expect(real == effective && real == saved && real == fs);
+	return real;
+}
+
+Test(cage, has_a_user_of_its_own_where_hvmd_is_root)
+{
+	unsigned long first;
+
+	if (geteuid() != 0)
+		cr_skip_test("only root may give a user");
+	spawn_only();
+	if (client.cage_lacks[0])
+		cr_skip_test("this host refuses %s", client.cage_lacks);
+	first = user_of_monitor();
+	cr_expect_geq(first, 0x70000000ul);
+	monitor_fini(&client);
+	spawn_only();
+	cr_expect_neq(user_of_monitor(), first);
+}
+
+static void become_nobody(void)
+{
+	if (geteuid() != 0)
+		return;
+	cr_assert_eq(setgroups(0, NULL), 0);
+	cr_assert_eq(setresgid(65534, 65534, 65534), 0);
+	cr_assert_eq(setresuid(65534, 65534, 65534), 0);
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* as after execve(): /proc/self is ours */
+}
+
+/* In a process of its own, since one with several threads cannot enter a user namespace. Its exit status. */
+static int in_child(int (*fn)(void))
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	cr_assert_geq(pid, 0);
+	if (pid == 0)
+		_exit(fn());
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int enter_user_namespace(void)
+{
+	return unshare(CLONE_NEWUSER) < 0;
+}
+
+Test(cage, is_whole_where_hvmd_is_an_ordinary_user)
+{
+	become_nobody();
+	if (in_child(enter_user_namespace) != 0)
+		cr_skip_test("this host lets no ordinary user make namespaces");
+	if (access(getenv("top_builddir") ? getenv("top_builddir") : ".", X_OK) < 0)
+		cr_skip_test("an ordinary user may not read the build folder");
+	spawn_only();
+	cr_expect_str_eq(client.cage_lacks, "");
+}
+
+static bool write_text(const char *path, const char *text)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+enum {
+	LACKS_NAMESPACES,
+	LACKS_SOMETHING_ELSE,
+	CANNOT_FORBID,
+};
+
+/* A user namespace has limits of its own for what is made below it. */
+static int spawn_where_namespaces_are_forbidden(void)
+{
+	struct error e;
+	char map[32];
+	int r;
+
+	snprintf(map, sizeof(map), "0 %u 1", (unsigned)geteuid());
+	if (unshare(CLONE_NEWUSER) < 0 || !write_text("/proc/self/uid_map", map))
+		return CANNOT_FORBID;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		_cleanup_free_ char *limit = NULL;
+
+		if (asprintf(&limit, "/proc/sys/user/max_%s_namespaces", kinds[i]) < 0 || !write_text(limit, "0"))
+			return CANNOT_FORBID;
+	}
+	r = monitor_spawn(&client, &e);
+	return r == 0 && strcmp(client.cage_lacks, "namespaces") == 0 ? LACKS_NAMESPACES : LACKS_SOMETHING_ELSE;
+}
+
+Test(cage, is_entered_as_far_as_a_host_without_namespaces_allows)
+{
+	int end = in_child(spawn_where_namespaces_are_forbidden);
+
+	if (end == CANNOT_FORBID)
+		cr_skip_test("this host lets us make no user namespace, in which we could forbid others");
+	cr_expect_eq(end, LACKS_NAMESPACES);
 }
