@@ -16,6 +16,8 @@
 
 static const struct ros_protocol *const protocols[] = {
 	[KERNEL_MULTIBOOT2] = &ros_multiboot2,
+	[KERNEL_PVH] = &ros_pvh,
+	[KERNEL_LINUX] = &ros_linux,
 };
 static_assert(ARRAY_SIZE(protocols) == N_KERNEL_PROTOCOLS, "a protocol is not built");
 
@@ -26,8 +28,10 @@ unsigned ros_protocols(const struct vm_spec *spec)
 		return KERNEL_PROTOCOLS_ALL;
 	case SPEC_PROTOCOL_MULTIBOOT2:
 		return KERNEL_PROTOCOL_BIT(KERNEL_MULTIBOOT2);
-	case SPEC_PROTOCOL_LINUX:
 	case SPEC_PROTOCOL_PVH:
+		return KERNEL_PROTOCOL_BIT(KERNEL_PVH);
+	case SPEC_PROTOCOL_LINUX:
+		return KERNEL_PROTOCOL_BIT(KERNEL_LINUX);
 	case SPEC_PROTOCOL_MULTIBOOT:
 	case N_SPEC_PROTOCOLS:
 		break;
@@ -87,6 +91,35 @@ static int plan_module(struct ros_boot *boot, size_t n, struct plan *plan, struc
 			"below 4 GiB; more memory for the ROS would be right",
 			n, boot->spec->files[module->file].id, (unsigned long long)file->size, (unsigned long long)above);
 	return plan_take(plan, boot->modules[n], file->size, &origin, e, "module %zu", n);
+}
+
+/* The page border below or at `max` + 1, in the memory that goes on from 1 MiB. */
+static uint64_t initrd_limit(const struct ros_boot *boot, uint64_t max)
+{
+	uint64_t end = ros_upper_end(boot->spec);
+
+	return max < end ? max + 1 : end;
+}
+
+int ros_plan_initrd(struct ros_boot *boot, struct plan *plan, uint64_t max, struct error *e)
+{
+	const struct guest_file *file = &boot->files[boot->spec->ros_initrd];
+	const char *id = boot->spec->files[boot->spec->ros_initrd].id;
+	const struct image_segment *last = &boot->kernel.segments[boot->kernel.n_segments - 1];
+	uint64_t above = last->gpa + last->memory_size, limit = initrd_limit(boot, max);
+	struct plan_origin origin = from_file(boot->spec->ros_initrd, 0, file->size);
+
+	if (!boot->spec->ros_has_initrd)
+		return 0;
+	if (file->size == 0)
+		return error_set(e, -ENOEXEC, "the initrd \"%s\" is empty", id);
+	if (!plan_find_room(plan, PLAN_HIGHEST, file->size, PAGE_SIZE, above, limit, &boot->initrd))
+		return error_set(e, -ENOEXEC,
+			"the initrd \"%s\" of 0x%llx bytes does not fit between the kernel's end, 0x%llx, and 0x%llx, where %s; "
+			"more memory for the ROS or a smaller initrd would be right",
+			id, (unsigned long long)file->size, (unsigned long long)above, (unsigned long long)limit,
+			limit < ros_upper_end(boot->spec) ? "the kernel wants it to end" : "the memory ends");
+	return plan_take(plan, boot->initrd, file->size, &origin, e, "initrd");
 }
 
 int ros_boot_plan(struct ros_boot *boot, struct plan *plan, struct error *e)

@@ -31,6 +31,8 @@ struct plan;
 struct ros_boot {
 	struct kernel_image kernel;
 	uint64_t modules[SPEC_MODULES_MAX]; /* GPA of each; an empty one has any */
+	uint64_t initrd; /* GPA; 0: none */
+	uint64_t rsdp;   /* GPA of ACPI's root; 0: none */
 	uint64_t info; /* GPA of what the protocol tells the kernel; 0: nothing */
 	struct firmware firmware;
 
@@ -73,6 +75,15 @@ struct ros_protocol {
 };
 
 extern const struct ros_protocol ros_multiboot2;
+extern const struct ros_protocol ros_pvh;
+extern const struct ros_protocol ros_linux;
+
+/*
+ * Puts the initrd, where the definition has one, as high as it can be: above the
+ * kernel, below the device hole, its last byte at `max` at most. Returns 0, or
+ * -ENOEXEC with a sentence that says what would be enough.
+ */
+int ros_plan_initrd(struct ros_boot *boot, struct plan *plan, uint64_t max, struct error *e);
 
 /*
  * What a kernel is told of its memory: RAM, with the firmware's part of a PC's

@@ -16,6 +16,7 @@
 #include "base/checked.h"
 #include "base/cursor.h"
 #include "base/error.h"
+#include "base/macro.h"
 
 /* Where ELF has what is looked at before libelf sees the file: gABI 4.1, "ELF Header" */
 struct layout {
@@ -25,10 +26,13 @@ struct layout {
 };
 static const struct layout elf32 = {52, 0x20, 4, 0x30}, elf64 = {64, 0x28, 8, 0x3C};
 
+#define NOTES_MAX (1 * MiB) /* bytes of all notes together; Linux has some hundred */
+
 struct executable {
 	Elf *elf;
 	GElf_Ehdr header;
-	uint64_t size; /* of the file */
+	const uint8_t *data; /* borrowed: the file */
+	uint64_t size;
 	size_t n_headers;
 };
 
@@ -60,6 +64,16 @@ static int too_short(uint64_t size, const struct layout *layout, struct error *e
 {
 	return error_set(e, -ENOEXEC, "the file has %llu bytes; an ELF%d header alone has %u", (unsigned long long)size,
 		layout == &elf32 ? 32 : 64, layout->ehdr_size);
+}
+
+bool executable_claims(const void *data, uint64_t size)
+{
+	return size >= SELFMAG && memcmp(data, ELFMAG, SELFMAG) == 0;
+}
+
+bool executable_is_64(const void *data)
+{
+	return ((const uint8_t *)data)[EI_CLASS] == ELFCLASS64;
 }
 
 /* What has to hold before libelf may see the file. */
@@ -128,6 +142,7 @@ int executable_open(const void *data, uint64_t size, enum executable_use use, st
 	x = calloc(1, sizeof(*x));
 	if (!x)
 		return error_set(e, -ENOMEM, "no memory to read the ELF file");
+	x->data = data;
 	x->size = size;
 	/* libelf takes a writable pointer for images that are updated; we never ask it to. */
 	x->elf = elf_memory((char *)(uintptr_t)data, size);
@@ -194,6 +209,64 @@ int executable_next(
 			.executable = (p.p_flags & PF_X) != 0,
 		};
 		return check_segment(x, ret, e) < 0 ? -ENOEXEC : 1;
+	}
+	return 0;
+}
+
+/* --- Notes: gABI 5, "Note Section" ----------------------------------------- */
+
+/* A note's name has its NUL, and it and the descriptor are padded; an alignment of 8 came later. */
+static bool next_note(struct cursor *c, uint64_t align, struct cursor *ret_name, uint32_t *ret_type, struct cursor *ret)
+{
+	uint32_t name_size = cursor_u32(c), size = cursor_u32(c);
+	const uint8_t *bytes;
+
+	*ret_type = cursor_u32(c);
+	bytes = cursor_bytes(c, name_size);
+	*ret_name = cursor_init(bytes, name_size);
+	cursor_bytes(c, round_up(12 + (uint64_t)name_size, align) - 12 - name_size);
+	bytes = cursor_bytes(c, size);
+	*ret = cursor_init(bytes, size);
+	if (!cursor_ok(c))
+		return false;
+	/* The last one may come without its padding. */
+	size = (uint32_t)(round_up(size, align) - size);
+	cursor_bytes(c, size < c->left ? size : c->left);
+	return true;
+}
+
+static bool find_note(struct cursor notes, uint64_t align, const char *name, uint32_t type, struct cursor *ret)
+{
+	struct cursor its_name;
+	uint32_t its_type;
+
+	while (notes.left > 0 && next_note(&notes, align, &its_name, &its_type, ret))
+		if ((type == EXECUTABLE_NOTE_ANY || its_type == type) && its_name.left == strlen(name) + 1 && memcmp(its_name.at, name, its_name.left) == 0)
+			return true;
+	return false;
+}
+
+int executable_note(const struct executable *x, const char *name, uint32_t type, struct cursor *ret, struct error *e)
+{
+	uint64_t left = NOTES_MAX;
+	GElf_Phdr p;
+
+	for (unsigned i = 0; i < x->n_headers; i++) {
+		if (!gelf_getphdr(x->elf, (int)i, &p))
+			return error_set(e, -ENOEXEC, "program header %u does not lie within the file of 0x%llx bytes: %s", i,
+				(unsigned long long)x->size, elf_errmsg(-1));
+		if (p.p_type != PT_NOTE)
+			continue;
+		if (!range_within(p.p_offset, p.p_filesz, x->size))
+			return error_set(e, -ENOEXEC,
+				"program header %u has notes of 0x%llx bytes at offset 0x%llx; the file has only 0x%llx bytes", i,
+				(unsigned long long)p.p_filesz, (unsigned long long)p.p_offset, (unsigned long long)x->size);
+		if (p.p_filesz > left)
+			return error_set(e, -ENOEXEC, "program header %u: the ELF file has more than %llu bytes of notes", i,
+				NOTES_MAX);
+		left -= p.p_filesz;
+		if (find_note(cursor_init(x->data + p.p_offset, p.p_filesz), p.p_align == 8 ? 8 : 4, name, type, ret))
+			return 1;
 	}
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 
+struct cursor;
 struct error;
 
 /* PT_LOAD of the System V ABI (gABI 4.1, "Program Header"); addresses as the file has them. */
@@ -19,6 +20,10 @@ struct executable_segment {
 	bool writable;
 	bool executable;
 };
+
+/* Whether the file begins as an ELF file does; and, where it is one that can be opened, whether it is ELF64. */
+bool executable_claims(const void *data, uint64_t size);
+bool executable_is_64(const void *data);
 
 struct executable; /* borrows the bytes it was opened on */
 
@@ -44,3 +49,12 @@ uint64_t executable_entry(const struct executable *x);
  * where its bytes do not lie within the file.
  */
 int executable_next(const struct executable *x, unsigned *position, struct executable_segment *ret, struct error *e);
+
+#define EXECUTABLE_NOTE_ANY UINT32_MAX
+
+/*
+ * The bytes of the first note of this name and type (or any) in the notes
+ * that the program headers name (PT_NOTE). Returns 1, 0 when there is none, or -ENOEXEC
+ * with a sentence where the notes do not lie within the file.
+ */
+int executable_note(const struct executable *x, const char *name, uint32_t type, struct cursor *ret, struct error *e);

@@ -15,6 +15,8 @@ static const struct {
 	int (*parse)(const void *data, uint64_t size, struct kernel_image *ret, struct error *e);
 } parsers[] = {
 	[KERNEL_MULTIBOOT2] = {"multiboot2", kernel_parse_multiboot2},
+	[KERNEL_PVH] = {"pvh", kernel_parse_pvh},
+	[KERNEL_LINUX] = {"linux", kernel_parse_linux},
 };
 static_assert(ARRAY_SIZE(parsers) == N_KERNEL_PROTOCOLS, "a protocol has no parser");
 

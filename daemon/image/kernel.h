@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "image/header.h"
+#include "image/linux.h"
 #include "image/segment.h"
 
 #define KERNEL_SEGMENTS_MAX 32
@@ -23,6 +24,8 @@
 /* In the order in which they are tried: what comes first wins where an image speaks several. */
 enum kernel_protocol {
 	KERNEL_MULTIBOOT2,
+	KERNEL_PVH,
+	KERNEL_LINUX,
 	N_KERNEL_PROTOCOLS,
 };
 
@@ -37,6 +40,7 @@ struct kernel_image {
 	uint64_t entry;     /* GPA; in the file bytes of a segment */
 	union { /* by protocol */
 		struct image_header multiboot2;
+		struct linux_image bzimage; /* KERNEL_LINUX, also of a vmlinux */
 	};
 };
 
@@ -61,6 +65,8 @@ int kernel_image_parse(const void *data, uint64_t size, unsigned allowed, struct
 /* --- The parsers: each as kernel_image_parse_as(), *ret zeroed but for the protocol ------------------------- */
 
 int kernel_parse_multiboot2(const void *data, uint64_t size, struct kernel_image *ret, struct error *e);
+int kernel_parse_pvh(const void *data, uint64_t size, struct kernel_image *ret, struct error *e);
+int kernel_parse_linux(const void *data, uint64_t size, struct kernel_image *ret, struct error *e);
 
 /* --- For parsers --------------------------------------------------------------------------------------------- */
 

@@ -93,7 +93,8 @@ Test(kernel, without_any_header_is_told_why_nothing_takes_it)
 {
 	recipe.magic = 0;
 	cr_refuses("no boot protocol takes it: multiboot2: no Multiboot2 header (0xe85250d6, 8-byte aligned) in the first "
-		   "32768 bytes of the file");
+		   "32768 bytes of the file; pvh: the ELF file has no PVH note (XEN_ELFNOTE_PHYS32_ENTRY); linux: the ELF file has no "
+		   "note of Linux's (\"Linux\"), as a vmlinux has");
 }
 
 Test(kernel, is_entered_where_a_virtual_entry_was_loaded)

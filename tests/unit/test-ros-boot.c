@@ -183,7 +183,8 @@ Test(ros_boot, names_the_kernel_that_no_protocol_takes)
 {
 	recipe.magic = 0;
 	cr_refuses(-ENOEXEC, "kernel \"kernel\" of the ROS: no boot protocol takes it: multiboot2: no Multiboot2 header (0xe85250d6, "
-			     "8-byte aligned) in the first 32768 bytes of the file");
+			     "8-byte aligned) in the first 32768 bytes of the file; pvh: the ELF file has no PVH note "
+			     "(XEN_ELFNOTE_PHYS32_ENTRY); linux: the ELF file has no note of Linux's (\"Linux\"), as a vmlinux has");
 }
 
 Test(ros_boot, finds_acpi_and_the_mp_table_where_a_pc_has_them)
