@@ -33,6 +33,7 @@ struct vm_spec;
 
 #define PLAN_REGIONS_MAX 192 /* segments of two images, the gaps between them, modules, and two dozen of ours */
 #define PLAN_NAME_MAX    24
+#define PLAN_DIGEST_SIZE 32 /* SHA-256 */
 /*
  * The most that boot page tables map, 64 TiB: 128 rows of a PML4, of which
  * either half has 256. An image that asks for more is told that it got this.
@@ -69,6 +70,7 @@ struct plan_region {
 	enum plan_access access;
 	bool free; /* RAM that nothing has been planned for: "ros memory", "hrt memory" */
 	struct plan_origin origin;
+	uint8_t digest[PLAN_DIGEST_SIZE]; /* of its bytes, or of the file; zeros until it is launched (guest/launch.h) */
 };
 
 struct plan {
