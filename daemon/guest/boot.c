@@ -39,13 +39,27 @@ static void *at(struct memory *memory, uint64_t gpa, uint64_t size)
 	return p;
 }
 
-void boot_write_image(const struct hrt_image *image, const void *data, struct memory *memory)
+/* From GVAs as linked to GPAs, and to GVAs as they are now. */
+static void relocate(const struct plan *plan, const struct hrt_image *image, const void *data, struct memory *memory)
+{
+	uint64_t to_gpa = plan->image_base - image->link_base, address, value;
+
+	for (uint64_t i = 0; i < image->relocations.n; i++) {
+		relocation_at(data, &image->relocations, i, &address, &value);
+		value += to_gpa + plan->gva_offset;
+		memcpy(at(memory, address + to_gpa, sizeof(value)), &value, sizeof(value));
+	}
+}
+
+void boot_write_image(const struct plan *plan, const struct hrt_image *image, const void *data, struct memory *memory)
 {
 	const struct image_segment *s;
 
 	for (s = image->segments; s < image->segments + image->n_segments; s++)
 		if (s->file_size)
-			memcpy(at(memory, s->gpa, s->file_size), (const uint8_t *)data + s->offset, s->file_size);
+			memcpy(at(memory, plan->image_base + s->gpa, s->file_size), (const uint8_t *)data + s->offset,
+				s->file_size);
+	relocate(plan, image, data, memory);
 }
 
 /* --- The null handler ----------------------------------------------------- */

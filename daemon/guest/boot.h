@@ -35,8 +35,8 @@ struct boot_registers {
 	uint16_t gdt_limit, idt_limit;
 };
 
-/* Writes the image's segments. `data` is the file that was parsed into `image`. */
-void boot_write_image(const struct hrt_image *image, const void *data, struct memory *memory);
+/* Writes the image's segments, relocated where that was planned. `data` is the file that was parsed into `image`. */
+void boot_write_image(const struct plan *plan, const struct hrt_image *image, const void *data, struct memory *memory);
 
 /*
  * Writes handler, IDT, GDT, TSS, page tables, info block and the poisoned words

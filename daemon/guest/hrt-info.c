@@ -69,6 +69,8 @@ void hrt_info_append(const struct plan *plan, const char *cmdline, uint64_t cpu_
 		.upper_end = plan->end < DEVICE_HOLE_START ? plan->end : DEVICE_HOLE_START,
 		.map = map,
 		.n_map = memory_map_hrt(plan, map),
+		.has_load_base = plan->relocated && plan->image_base <= UINT32_MAX,
+		.load_base = (uint32_t)plan->image_base,
 	};
 
 	info_append(&info, b);

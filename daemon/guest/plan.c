@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "guest/memory.h"
 #include "guest/paging.h"
+#include "guest/place.h"
 #include "image/hrt.h"
 #include "spec/spec.h"
 
@@ -102,6 +103,34 @@ static int place_boot_state(struct plan *plan, struct error *e)
 	return 0;
 }
 
+/* Where an image may lie, in ascending order: one run of GPAs, or two around the device hole. */
+static size_t image_space(const struct plan *plan, struct place_range ret[2])
+{
+	bool split = plan->end > DEVICE_HOLE_START;
+	size_t n = 0;
+
+	if (plan->ros_bytes < DEVICE_HOLE_START)
+		ret[n++] = (struct place_range){plan->ros_bytes, split ? DEVICE_HOLE_START : plan->stacks};
+	if (split)
+		ret[n++] = (struct place_range){DEVICE_HOLE_END, plan->stacks};
+	return n;
+}
+
+static int place_relocatable(struct plan *plan, const struct hrt_image *image, struct error *e)
+{
+	struct place_range free[2];
+	int r;
+
+	if (!image->relocatable)
+		return 0;
+	r = place_image(image, free, image_space(plan, free), &plan->image_base, e);
+	if (r < 0)
+		return r;
+	plan->relocated = true;
+	plan->entry_gva = image->entry_gva - image->link_base + plan->image_base + plan->gva_offset;
+	return 0;
+}
+
 static int check_map(const struct plan *plan, struct error *e)
 {
 	if (plan->end > plan->map_bytes)
@@ -175,16 +204,18 @@ static int add_image(struct plan *plan, const struct vm_spec *spec, const struct
 {
 	const struct image_segment *s;
 	struct plan_origin origin;
+	uint64_t gpa;
 
 	for (size_t i = 0; i < image->n_segments; i++) {
 		s = &image->segments[i];
-		if (!range_within(s->gpa, s->memory_size, plan->end))
+		gpa = plan->image_base + s->gpa;
+		if (!range_within(gpa, s->memory_size, plan->end))
 			return error_set(e, -ENOEXEC,
 				"image %zu, 0x%llx bytes at 0x%llx, does not lie in RAM, which ends at 0x%llx: "
 				"give the VM more memory, or link the image lower",
-				i, ULL(s->memory_size), ULL(s->gpa), ULL(plan->end));
-		origin = from_file(spec->hrt_file, s);
-		add(plan, s->gpa, s->gpa + s->memory_size, PLAN_HRT, &origin, "image %zu", i);
+				i, ULL(s->memory_size), ULL(gpa), ULL(plan->end));
+		origin = image->relocations.n ? generated : from_file(spec->hrt_file, s);
+		add(plan, gpa, gpa + s->memory_size, PLAN_HRT, &origin, "image %zu", i);
 	}
 	return 0;
 }
@@ -215,29 +246,20 @@ static void sort(struct plan *plan)
 	qsort(plan->regions, plan->n_regions, sizeof(*plan->regions), compare_regions);
 }
 
-/* The lowest run of GPAs in which an image may lie. */
-static void image_space(const struct plan *plan, uint64_t *ret_start, uint64_t *ret_end)
-{
-	bool split = plan->end > DEVICE_HOLE_START;
-
-	*ret_start = plan->ros_bytes < DEVICE_HOLE_START ? plan->ros_bytes : DEVICE_HOLE_END;
-	*ret_end = split && *ret_start < DEVICE_HOLE_START ? DEVICE_HOLE_START : plan->stacks;
-}
-
 /* Once sorted, any overlap shows between two neighbours; one of them is of the image. */
 static int check_overlaps(const struct plan *plan, struct error *e)
 {
 	const struct plan_region *r = plan->regions;
-	uint64_t start, end;
+	struct place_range free[2];
 
-	image_space(plan, &start, &end);
+	image_space(plan, free);
 	for (size_t i = 1; i < plan->n_regions; i++)
 		if (region_end(&r[i - 1]) > r[i].gpa)
 			return error_set(e, -EADDRINUSE,
 				"%s [0x%llx, 0x%llx) and %s [0x%llx, 0x%llx) want the same memory; "
 				"free for the image is [0x%llx, 0x%llx): link it there, or change the VM's memory",
 				r[i - 1].name, ULL(r[i - 1].gpa), ULL(region_end(&r[i - 1])), r[i].name,
-				ULL(r[i].gpa), ULL(region_end(&r[i])), ULL(start), ULL(end));
+				ULL(r[i].gpa), ULL(region_end(&r[i])), ULL(free[0].start), ULL(free[0].end));
 	return 0;
 }
 
@@ -283,6 +305,9 @@ int plan_hrt(const struct vm_spec *spec, const struct hrt_image *image, bool gig
 	if (r < 0)
 		return r;
 	r = place_boot_state(ret, e);
+	if (r < 0)
+		return r;
+	r = place_relocatable(ret, image, e);
 	if (r < 0)
 		return r;
 	r = add_image(ret, spec, image, e);

@@ -94,6 +94,9 @@ struct plan {
 	uint64_t stack_size;  /* bytes for each HRT core */
 	uint64_t stacks;      /* lowest byte of the lowest stack */
 
+	bool relocated;       /* the image had no place of its own: its segments count from image_base */
+	uint64_t image_base;  /* GPA; 0 where it is not relocated */
+
 	uint64_t comm_page;   /* GPA */
 	uint64_t flags;       /* granule as granted: exactly one HVM_FLAG_MAP_... bit */
 	uint64_t map_bytes;   /* GPA [0, map_bytes) is mapped at gva_offset: whole pages of the granule */

@@ -118,13 +118,8 @@ static int check_kind(const GElf_Ehdr *header, enum executable_use use, struct e
 	if (header->e_machine != machine)
 		return error_set(e, -ENOEXEC, "ELF machine (e_machine) is %u; hvmd runs %s, %u", header->e_machine,
 			is_32 ? "ELF32 files for i386" : "x86-64", machine);
-	if (header->e_type == ET_EXEC || (use == EXECUTABLE_KERNEL && header->e_type == ET_DYN))
+	if (header->e_type == ET_EXEC || header->e_type == ET_DYN)
 		return 0;
-	if (header->e_type == ET_DYN)
-		return error_set(e, -ENOEXEC,
-			"the ELF file is position independent (e_type %u); relocatable HRTs are not supported: "
-			"link it with -no-pie, for e_type %u",
-			ET_DYN, ET_EXEC);
 	return error_set(e, -ENOEXEC, "ELF type (e_type) is %u; %s is an executable, %u", header->e_type, whose(use),
 		ET_EXEC);
 }
@@ -172,6 +167,42 @@ uint64_t executable_entry(const struct executable *x)
 	return x->header.e_entry;
 }
 
+bool executable_is_pie(const struct executable *x)
+{
+	return x->header.e_type == ET_DYN;
+}
+
+/* The first program header of this type. */
+static bool find_header(const struct executable *x, uint32_t type, GElf_Phdr *ret)
+{
+	for (size_t i = 0; i < x->n_headers; i++)
+		if (gelf_getphdr(x->elf, (int)i, ret) && ret->p_type == type)
+			return true;
+	return false;
+}
+
+bool executable_has_interpreter(const struct executable *x)
+{
+	GElf_Phdr p;
+
+	return find_header(x, PT_INTERP, &p);
+}
+
+int executable_dynamic(const struct executable *x, uint64_t *ret_offset, uint64_t *ret_size, struct error *e)
+{
+	GElf_Phdr p;
+
+	if (!find_header(x, PT_DYNAMIC, &p))
+		return 0;
+	if (!range_within(p.p_offset, p.p_filesz, x->size))
+		return error_set(e, -ENOEXEC,
+			"the dynamic section has 0x%llx bytes at offset 0x%llx; the file has only 0x%llx bytes",
+			(unsigned long long)p.p_filesz, (unsigned long long)p.p_offset, (unsigned long long)x->size);
+	*ret_offset = p.p_offset;
+	*ret_size = p.p_filesz;
+	return 1;
+}
+
 static int check_segment(const struct executable *x, const struct executable_segment *s, struct error *e)
 {
 	if (s->file_size > s->memory_size)
@@ -205,6 +236,7 @@ int executable_next(
 			.virtual_address = p.p_vaddr,
 			.physical_address = p.p_paddr,
 			.memory_size = p.p_memsz,
+			.alignment = p.p_align ? p.p_align : 1,
 			.writable = (p.p_flags & PF_W) != 0,
 			.executable = (p.p_flags & PF_X) != 0,
 		};

@@ -17,6 +17,7 @@ struct executable_segment {
 	uint64_t virtual_address;
 	uint64_t physical_address;
 	uint64_t memory_size; /* > 0, >= file_size */
+	uint64_t alignment;   /* as p_align has it, 0 made 1 */
 	bool writable;
 	bool executable;
 };
@@ -28,8 +29,8 @@ bool executable_is_64(const void *data);
 struct executable; /* borrows the bytes it was opened on */
 
 enum executable_use {
-	EXECUTABLE_HRT,    /* ELF64 for x86-64, e_type ET_EXEC */
-	EXECUTABLE_KERNEL, /* the same, or ELF32 for i386; ET_DYN, too: it is loaded where it says */
+	EXECUTABLE_HRT,    /* ELF64 for x86-64, e_type ET_EXEC or ET_DYN */
+	EXECUTABLE_KERNEL, /* the same, or ELF32 for i386; also one of e_type ET_DYN is loaded where it says */
 };
 
 /*
@@ -39,6 +40,15 @@ enum executable_use {
 int executable_open(const void *data, uint64_t size, enum executable_use use, struct executable **ret, struct error *e);
 struct executable *executable_free(struct executable *x);
 DEFINE_CLEANUP(struct executable *, executable_free);
+
+/* e_type is ET_DYN: linked to run anywhere */
+bool executable_is_pie(const struct executable *x);
+
+/* It wants to be started by another program (PT_INTERP). */
+bool executable_has_interpreter(const struct executable *x);
+
+/* The bytes of the dynamic section (PT_DYNAMIC). Returns 1, 0 when there is none, or -ENOEXEC with a sentence. */
+int executable_dynamic(const struct executable *x, uint64_t *ret_offset, uint64_t *ret_size, struct error *e);
 
 /* e_entry */
 uint64_t executable_entry(const struct executable *x);

@@ -19,7 +19,7 @@
 
 #define ULL(x)          ((unsigned long long)(x))
 
-/* What guest/info.c writes. */
+/* What guest/hrt-info.c says of every HRT. */
 #define INFO_OFFERED                                                                                           \
 	(IMAGE_INFO(MULTIBOOT2_INFO_COMMAND_LINE) | IMAGE_INFO(MULTIBOOT2_INFO_LOADER_NAME) |                    \
 		IMAGE_INFO(MULTIBOOT2_INFO_BASIC_MEMORY) | IMAGE_INFO(MULTIBOOT2_INFO_MEMORY_MAP) | IMAGE_INFO_HRT)
@@ -33,11 +33,6 @@ static int check_flags(uint64_t flags, struct error *e)
 	if (flags & HVM_FLAG_EXE)
 		return error_set(e, -ENOEXEC,
 			"HRT tag: hrt_flags 0x%llx has EXE (0x2): this is a program to run under Nautilus, not an HRT",
-			ULL(flags));
-	if (flags & HVM_FLAG_RELOC)
-		return error_set(e, -ENOEXEC,
-			"HRT tag: hrt_flags 0x%llx has RELOC (0x1): relocatable HRTs are not supported; "
-			"link the image at a fixed address and clear the flag",
 			ULL(flags));
 	if (flags & ~HVM_FLAG_KNOWN)
 		return error_set(e, -ENOEXEC,
@@ -86,6 +81,7 @@ static int take_hrt_tag(const struct image_header *header, struct hrt_image *ret
 		return error_set(e, -ENOEXEC,
 			"HRT tag: comm_page_gpa is 0x%llx; a multiple of 0x%llx would be right",
 			ULL(tag->comm_page_gpa), PAGE_SIZE);
+	ret->relocatable = tag->hrt_flags & HVM_FLAG_RELOC || header->relocatable;
 	ret->flags = granule(tag->hrt_flags);
 	ret->max_mem_to_map = tag->max_mem_to_map;
 	ret->gva_offset = tag->gva_offset;
@@ -94,14 +90,7 @@ static int take_hrt_tag(const struct image_header *header, struct hrt_image *ret
 	return 0;
 }
 
-/* --- Segments ------------------------------------------------------------- */
-
-static int take_address_tag(const struct image_header *h, uint64_t size, struct hrt_image *ret, struct error *e)
-{
-	ret->by_address_tag = true;
-	ret->n_segments = 1;
-	return image_header_segment(h, size, &ret->segments[0], e);
-}
+/* --- Segments that stay where they are linked ------------------------------ */
 
 struct window {
 	uint64_t start, end; /* GPAs */
@@ -131,6 +120,72 @@ static int place(const struct executable_segment *s, const struct window *w, uin
 		ULL(s->virtual_address), ULL(gva_offset));
 }
 
+/* --- Segments that may stand anywhere -------------------------------------- */
+
+/* As they are linked, in relation to each other; GPAs are GVAs as yet. */
+static int place_as_linked(const struct executable_segment *s, uint64_t *align, uint64_t *ret_gpa, struct error *e)
+{
+	if (s->alignment & (s->alignment - 1))
+		return error_set(e, -ENOEXEC, "program header %u: p_align is 0x%llx; a power of two would be right", s->index,
+			ULL(s->alignment));
+	if (!range_within(s->virtual_address, s->memory_size, UINT64_MAX))
+		return error_set(e, -ENOEXEC, "program header %u: 0x%llx bytes at p_vaddr 0x%llx go beyond the last address",
+			s->index, ULL(s->memory_size), ULL(s->virtual_address));
+	if (s->alignment > *align)
+		*align = s->alignment;
+	*ret_gpa = s->virtual_address;
+	return 0;
+}
+
+/* Sorted segments count from link_base on: the first one's address, aligned. */
+static void count_from_base(uint64_t gva_of_0, struct hrt_image *ret)
+{
+	ret->link_base = round_down(ret->segments[0].gpa + gva_of_0, ret->align);
+	for (size_t i = 0; i < ret->n_segments; i++)
+		ret->segments[i].gpa += gva_of_0 - ret->link_base;
+}
+
+/* The Multiboot2 relocatable tag, for who has one; else anywhere below 2^64. */
+static void take_relocatable_tag(const struct image_header *h, struct hrt_image *ret)
+{
+	ret->align = PAGE_SIZE;
+	ret->max_gpa = UINT64_MAX;
+	if (h->relocatable) {
+		ret->align = h->align > PAGE_SIZE ? h->align : PAGE_SIZE;
+		ret->min_gpa = h->min_addr;
+		ret->max_gpa = h->max_addr;
+		ret->preference = h->preference;
+	}
+	if (h->info_wanted & IMAGE_INFO(MULTIBOOT2_INFO_LOAD_BASE) && ret->max_gpa > UINT32_MAX)
+		ret->max_gpa = UINT32_MAX; /* that tag has 32 bits */
+}
+
+uint64_t hrt_image_span(const struct hrt_image *image)
+{
+	const struct image_segment *last = &image->segments[image->n_segments - 1];
+
+	return last->gpa + last->memory_size - image->segments[0].gpa;
+}
+
+/* --- Either kind ------------------------------------------------------------ */
+
+static int take_address_tag(const struct image_header *h, const struct executable *x, uint64_t size,
+	struct hrt_image *ret, struct error *e)
+{
+	int r;
+
+	ret->by_address_tag = true;
+	ret->n_segments = 1;
+	if (executable_is_pie(x))
+		return error_set(e, -ENOEXEC,
+			"the ELF file is position independent (e_type 3), and the Multiboot2 header has an address tag, which "
+			"knows nothing of relocations: leave the address tag out, or link the image with -no-pie");
+	r = image_header_segment(h, size, &ret->segments[0], e);
+	if (r == 0 && ret->relocatable)
+		count_from_base(ret->gva_offset, ret);
+	return r;
+}
+
 static int take_program_headers(
 	const struct executable *x, const struct window *w, struct hrt_image *ret, struct error *e)
 {
@@ -143,7 +198,7 @@ static int take_program_headers(
 		if (ret->n_segments == HRT_SEGMENTS_MAX)
 			return error_set(e, -ENOEXEC,
 				"the ELF file has more than %d segments to load (PT_LOAD)", HRT_SEGMENTS_MAX);
-		r = place(&s, w, ret->gva_offset, &gpa, e);
+		r = ret->relocatable ? place_as_linked(&s, &ret->align, &gpa, e) : place(&s, w, ret->gva_offset, &gpa, e);
 		if (r < 0)
 			return r;
 		ret->segments[ret->n_segments++] = (struct image_segment){
@@ -163,11 +218,74 @@ static int take_program_headers(
 	return segments_sort(ret->segments, ret->n_segments, e);
 }
 
+static int take_relocations(const struct executable *x, const void *data, uint64_t size, struct hrt_image *ret,
+	struct error *e)
+{
+	if (executable_has_interpreter(x))
+		return error_set(e, -ENOEXEC,
+			"the image wants to be started by a program interpreter (PT_INTERP), and there is none here: "
+			"link it with -static-pie, or with --no-dynamic-linker");
+	count_from_base(0, ret);
+	return relocations_read(x, data, size, ret->segments, ret->n_segments, ret->link_base, &ret->relocations, e);
+}
+
+static int take_segments(const void *data, uint64_t size, const struct window *w, const struct image_header *header,
+	const struct executable *x, struct hrt_image *ret, struct error *e)
+{
+	int r;
+
+	if (executable_is_pie(x) && !ret->relocatable)
+		return error_set(e, -ENOEXEC,
+			"the ELF file is position independent (e_type 3), and the HRT tag does not say so: "
+			"set RELOC (0x1) in hrt_flags, or link it with -no-pie, for e_type 2");
+	if (ret->relocatable)
+		take_relocatable_tag(header, ret);
+	if (header->has_address)
+		return take_address_tag(header, x, size, ret, e);
+	r = take_program_headers(x, w, ret, e);
+	return r < 0 || !ret->relocatable ? r : take_relocations(x, data, size, ret, e);
+}
+
 /* --- The entry ------------------------------------------------------------ */
 
 static bool canonical(uint64_t gva)
 {
 	return (uint64_t)((int64_t)(gva << 16) >> 16) == gva;
+}
+
+/* A segment's place, from an address as linked. */
+static uint64_t place_of(const struct hrt_image *image, uint64_t gva)
+{
+	return gva - (image->relocatable ? image->link_base : image->gva_offset);
+}
+
+static bool loads(const struct hrt_image *image, uint64_t gva)
+{
+	return segments_load(image->segments, image->n_segments, place_of(image, gva));
+}
+
+/* The entry tag has a GPA. An image that may stand anywhere may be linked from 0 on, and have no other kind. */
+static uint64_t entry_of_tag(const struct hrt_image *image, uint32_t address)
+{
+	uint64_t gva = address + image->gva_offset;
+
+	return image->relocatable && !loads(image, gva) ? address : gva;
+}
+
+static int check_entry(const struct hrt_image *image, const char *source, struct error *e)
+{
+	const struct image_segment *first = &image->segments[0];
+
+	if (loads(image, image->entry_gva))
+		return 0;
+	if (image->relocatable)
+		return error_set(e, -ENOEXEC,
+			"entry point 0x%llx (%s) lies in no segment's bytes of the file; the first is [0x%llx, 0x%llx)",
+			ULL(image->entry_gva), source, ULL(image->link_base + first->gpa),
+			ULL(image->link_base + first->gpa + first->file_size));
+	return error_set(e, -ENOEXEC,
+		"entry point 0x%llx (%s) less gva_offset 0x%llx lies in no segment's bytes of the file; the first is [0x%llx, 0x%llx)",
+		ULL(image->entry_gva), source, ULL(image->gva_offset), ULL(first->gpa), ULL(first->gpa + first->file_size));
 }
 
 static int take_entry(
@@ -179,7 +297,7 @@ static int take_entry(
 		ret->entry_gva = header->hrt.gva_entry;
 		source = "gva_entry of the HRT tag";
 	} else if (header->has_entry) {
-		ret->entry_gva = header->entry_addr + ret->gva_offset;
+		ret->entry_gva = entry_of_tag(ret, header->entry_addr);
 		source = "the entry tag's address and gva_offset";
 	} else if (!header->has_address) {
 		ret->entry_gva = executable_entry(x);
@@ -188,15 +306,17 @@ static int take_entry(
 		return error_set(e, -ENOEXEC,
 			"no entry point: with an address tag, either gva_entry of the HRT tag or a Multiboot2 entry tag is needed");
 	}
-	if (!canonical(ret->entry_gva))
+	if (!ret->relocatable && !canonical(ret->entry_gva))
 		return error_set(e, -ENOEXEC, "entry point 0x%llx (%s) is not a canonical address",
 			ULL(ret->entry_gva), source);
-	if (!segments_load(ret->segments, ret->n_segments, ret->entry_gva - ret->gva_offset))
-		return error_set(e, -ENOEXEC,
-			"entry point 0x%llx (%s) less gva_offset 0x%llx lies in no segment's bytes of the file; the first is [0x%llx, 0x%llx)",
-			ULL(ret->entry_gva), source, ULL(ret->gva_offset), ULL(ret->segments[0].gpa),
-			ULL(ret->segments[0].gpa + ret->segments[0].file_size));
-	return 0;
+	return check_entry(ret, source, e);
+}
+
+static uint64_t offered(const struct image_header *header)
+{
+	bool moves = header->relocatable || (header->has_hrt && header->hrt.hrt_flags & HVM_FLAG_RELOC);
+
+	return INFO_OFFERED | (moves ? IMAGE_INFO(MULTIBOOT2_INFO_LOAD_BASE) : 0);
 }
 
 int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint64_t window_end,
@@ -213,15 +333,15 @@ int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint
 		return r;
 	r = image_header_read(data, size, &header, e);
 	if (r == 0)
-		r = image_header_check(&header, INFO_OFFERED, "an HRT", e);
+		r = image_header_check(&header, offered(&header), "an HRT", e);
 	if (r < 0)
 		return -ENOEXEC;
 	ret->header_offset = header.offset;
+	ret->info_wanted = header.info_wanted;
 	r = take_hrt_tag(&header, ret, e);
 	if (r < 0)
 		return r;
-	r = header.has_address ? take_address_tag(&header, size, ret, e)
-			       : take_program_headers(x, &window, ret, e);
+	r = take_segments(data, size, &window, &header, x, ret, e);
 	if (r < 0)
 		return r;
 	return take_entry(&header, x, ret, e);

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image/relocations.h"
 #include "image/segment.h"
 
 struct error;
@@ -26,11 +27,25 @@ struct hrt_image {
 	bool by_address_tag;    /* segments come from the address tag, not from ELF program headers */
 	struct image_segment segments[HRT_SEGMENTS_MAX]; /* sorted by GPA; no two share a byte */
 	size_t n_segments;      /* at least 1 */
+	uint64_t entry_gva;     /* canonical, where it stays as linked; lies within the file bytes of a segment */
+	uint64_t info_wanted;   /* IMAGE_INFO() bits: what it would like to be told (image/header.h) */
+
+	/*
+	 * It may stand anywhere: the segments' GPAs count from 0, and who places it
+	 * adds a base to them. GVAs in the image, entry_gva too, are as linked: what
+	 * is at link_base then comes to stand at the base.
+	 */
+	bool relocatable;
+	uint64_t link_base;     /* GVA */
+	uint64_t align;         /* of the base: a power of two, PAGE_SIZE at least */
+	uint64_t min_gpa, max_gpa; /* no byte of the image below, its end not above */
+	uint32_t preference;    /* MULTIBOOT2_PREFER_...; none: as linked where that is possible */
+	struct image_relocations relocations;
+
 	/* From the HRT tag; what is granted is the planner's business (guest/plan.h). */
 	uint64_t flags;         /* exactly one HVM_FLAG_MAP_... bit, no other */
 	uint64_t max_mem_to_map; /* bytes, as asked for */
 	uint64_t gva_offset;    /* 0 or HVM_GVA_OFFSET_HIGH */
-	uint64_t entry_gva;     /* canonical; entry_gva - gva_offset lies within the file bytes of a segment */
 	uint64_t comm_page_gpa; /* page aligned */
 	uint8_t int_vector;     /* 32 to 255 */
 };
@@ -43,3 +58,6 @@ struct hrt_image {
  */
 int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint64_t window_end,
 	struct hrt_image *ret, struct error *e);
+
+/* The bytes from the first to the last of the segments. */
+uint64_t hrt_image_span(const struct hrt_image *image);

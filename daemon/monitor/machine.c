@@ -52,7 +52,7 @@ static int write_template(struct machine *machine, struct error *e)
 {
 	int r;
 
-	boot_write_image(&machine->image, machine->image_data, &machine->memory);
+	boot_write_image(&machine->plan, &machine->image, machine->image_data, &machine->memory);
 	r = boot_write_state(&machine->plan, machine->spec->hrt_cmdline, machine->cpu_khz, &machine->memory, e);
 	if (r < 0)
 		return r;

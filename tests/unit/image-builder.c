@@ -41,6 +41,7 @@ static void add_segment(struct recipe *recipe)
 		.physical_address = EXAMPLE_GPA,
 		.file_size = EXAMPLE_LOADED,
 		.memory_size = EXAMPLE_LOADED + EXAMPLE_BSS,
+		.alignment = 8,
 	};
 }
 
@@ -151,7 +152,7 @@ static void build_segment(const struct recipe_segment *s, struct buffer *b)
 	buffer_append_uint(b, s->physical_address, 8);
 	buffer_append_uint(b, s->file_size, 8);
 	buffer_append_uint(b, s->memory_size, 8);
-	buffer_append_uint(b, 8, 8); /* p_align */
+	buffer_append_uint(b, s->alignment, 8);
 }
 
 /* Bytes of no meaning, but each offset's is known. */

@@ -16,7 +16,7 @@
 
 struct recipe_segment { /* one program header, as the file has it */
 	uint32_t type, flags;
-	uint64_t offset, virtual_address, physical_address, file_size, memory_size;
+	uint64_t offset, virtual_address, physical_address, file_size, memory_size, alignment;
 };
 
 struct recipe {

@@ -183,8 +183,30 @@ Test(boot, image_is_copied_segment_by_segment_and_not_a_byte_more_L8)
 	};
 
 	memset(bytes, '#', sizeof(bytes));
-	boot_write_image(&image, file, &ram);
+	boot_write_image(&plan, &image, file, &ram);
 	cr_assert(eq(int, memcmp(bytes, "#text#data######", 16), 0));
+}
+
+Test(boot, image_that_was_placed_is_relocated)
+{
+	/* The table of relocations: {address, type, addend}. The words are at 0x8 and at 0x9, as linked at 0x7000. */
+	static const uint64_t file[] = {1, 2, 0x7008, 8, 0x7000, 0x7011, 8, (uint64_t)-1};
+	uint64_t words[4] = {0};
+	struct memory ram = {.windows = {{.gpa = 0x5000, .size = sizeof(words), .host = (uint8_t *)words}}, .n_windows = 1};
+	struct hrt_image image = {
+		.segments = {{.gpa = 0, .memory_size = 32, .offset = 0, .file_size = 16}},
+		.n_segments = 1,
+		.relocatable = true,
+		.link_base = 0x7000,
+		.relocations = {.offset = 16, .n = 2},
+	};
+
+	plan = (struct plan){.relocated = true, .image_base = 0x5000, .gva_offset = HIGH};
+	boot_write_image(&plan, &image, file, &ram);
+	cr_assert(eq(u64, words[0], 1));
+	cr_assert(eq(u64, words[1], HIGH + 0x5000));
+	memcpy(words, (uint8_t *)words + 17, 8);
+	cr_assert(eq(u64, words[0], HIGH + 0x5000 - 0x7000 - 1));
 }
 
 /* --- Registers ------------------------------------------------------------ */

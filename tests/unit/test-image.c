@@ -177,8 +177,8 @@ Test(image, refuses_other_kinds_of_elf_files)
 	recipe.type = 1;
 	cr_refuses("ELF type (e_type) is 1; an HRT is an executable, 2");
 	recipe.type = 3;
-	cr_refuses("the ELF file is position independent (e_type 3); relocatable HRTs are not supported: "
-		   "link it with -no-pie, for e_type 2");
+	cr_refuses("the ELF file is position independent (e_type 3), and the HRT tag does not say so: "
+		   "set RELOC (0x1) in hrt_flags, or link it with -no-pie, for e_type 2");
 }
 
 Test(image, refuses_a_section_table_of_unknown_length)
@@ -415,9 +415,6 @@ Test(image, refuses_flags_we_cannot_serve)
 {
 	cr_refuses_hrt_flags(0x203,
 		"HRT tag: hrt_flags 0x203 has EXE (0x2): this is a program to run under Nautilus, not an HRT");
-	cr_refuses_hrt_flags(0x201,
-		"HRT tag: hrt_flags 0x201 has RELOC (0x1): relocatable HRTs are not supported; "
-		"link the image at a fixed address and clear the flag");
 	cr_refuses_hrt_flags(0x1200, "HRT tag: hrt_flags 0x1200 has unknown bits (0x1000); known are 0xf03");
 	cr_refuses_hrt_flags(0xF00,
 		"HRT tag: hrt_flags 0xf00 asks for 512 GiB pages (0x800), which no processor has; "
