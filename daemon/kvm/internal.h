@@ -35,6 +35,8 @@ struct kvm_machine {
 	uint32_t n_slots;
 	uint64_t slot_gpa[SLOTS_MAX];
 	bool tracks; /* vCPUs have dirty rings */
+	struct kvm_irqchip reset_irqchips[KVM_NR_IRQCHIPS]; /* as KVM made them, where it did */
+	struct kvm_pit_state2 reset_pit;
 	/* borrowed */
 	const struct kvm_host *host;
 };

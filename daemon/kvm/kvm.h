@@ -6,9 +6,10 @@
  * Documentation/virt/kvm/api.rst. Functions return 0 or a negative errno with a
  * sentence that names the ioctl.
  *
- * Order matters for speed: with all memory mapped first and the split interrupt
- * controller after it, no call here takes more than a fraction of a millisecond;
- * other orders wait for an SRCU grace period (7 to 20 ms).
+ * Order matters for speed: with all memory mapped first and the interrupt
+ * controllers after it, no call here takes more than a fraction of a millisecond;
+ * other orders wait for an SRCU grace period (7 to 20 ms). With the controllers of
+ * a PC it is the end that waits for it.
  *
  * Tour 440: Every ioctl stands behind one of these functions. If you port hvmd
  * to another hypervisor, this header is what you write again.
@@ -81,8 +82,15 @@ enum kvm_mapping {
 int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, void *host, enum kvm_mapping mapping,
 	struct error *e);
 
-/* After the memory, before the vCPUs: LAPICs in the kernel, everything else ours (KVM_CAP_SPLIT_IRQCHIP, 7.5). */
+/* After the memory, before the vCPUs, one of these: LAPICs in the kernel and nothing else (KVM_CAP_SPLIT_IRQCHIP, 7.5) ... */
 int kvm_machine_add_irqchip(struct kvm_machine *machine, struct error *e);
+
+/* ... or all interrupt controllers of a PC and its timer, at ports 0x40 to 0x43 and 0x61 (4.24, 4.71). */
+int kvm_machine_add_pc(struct kvm_machine *machine, struct error *e);
+
+/* Of a machine with a PC's: raises or lowers an interrupt line (4.25), from any thread; all as after power-on. */
+void kvm_machine_set_irq(struct kvm_machine *machine, uint32_t irq, bool level);
+int kvm_machine_reset_pc(struct kvm_machine *machine, struct error *e);
 
 /* --- A vCPU --------------------------------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* machine.c - a KVM machine: its memory and its interrupt fabric; see kvm.h */
+/* machine.c - a KVM machine: and its memory; see kvm.h */
 #include "kvm/internal.h"
 
 #include <assert.h>
@@ -13,8 +13,6 @@
  */
 #define IDENTITY_MAP_GPA 0xFEFFC000ull
 #define TSS_GPA          0xFEFFD000ull
-
-#define IRQCHIP_PINS 24 /* routes reserved for an IOAPIC in user space, as many as the real one has pins */
 
 static int place_fixed_pages(struct kvm_machine *machine, uint32_t boot_cpu, struct error *e)
 {
@@ -96,14 +94,6 @@ int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, vo
 			(unsigned long long)size, (unsigned long long)gpa);
 	machine->slot_gpa[machine->n_slots++] = gpa;
 	return 0;
-}
-
-int kvm_machine_add_irqchip(struct kvm_machine *machine, struct error *e)
-{
-	struct kvm_enable_cap cap = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {IRQCHIP_PINS}};
-	int r = kvm_ioctl(machine->fd, KVM_ENABLE_CAP, (unsigned long)&cap); /* cage(build): KVM_ENABLE_CAP */
-
-	return r < 0 ? error_set_errno(e, r, "KVM_ENABLE_CAP of KVM_CAP_SPLIT_IRQCHIP") : 0;
 }
 
 void kvm_machine_stats(struct kvm_machine *machine, kvm_stat_fn fn, void *data)
