@@ -2,14 +2,34 @@
 #include "client/packed.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/macro.h"
 
 #define RECOGNISED_BYTES 8
+
+/* Read, not mapped: what somebody cuts off a mapped file kills whoever reads on. */
+static int read_all(int fd, struct packed *ret, struct error *e)
+{
+	ssize_t n;
+
+	if (ret->size > PACKED_SIZE_MAX)
+		return error_set(e, -EBADMSG, "%zu bytes are more than the limit of %llu MiB", ret->size,
+			PACKED_SIZE_MAX / MiB);
+	ret->data = malloc(ret->size);
+	if (!ret->data)
+		return error_set_errno(e, -ENOMEM, "reading it");
+	n = pread_full(fd, ret->data, ret->size, 0);
+	if (n < 0)
+		return error_set_errno(e, (int)n, "reading it");
+	ret->size = (size_t)n;
+	return 0;
+}
 
 int packed_open(int fd, struct packed *ret, struct error *e)
 {
@@ -27,12 +47,9 @@ int packed_open(int fd, struct packed *ret, struct error *e)
 	if (!container_recognise(head, (size_t)n))
 		return 0;
 	ret->size = (size_t)st.st_size;
-	ret->data = mmap(NULL, ret->size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (ret->data == MAP_FAILED) {
-		ret->data = NULL;
-		return error_set_errno(e, -errno, "mapping it");
-	}
-	r = container_parse(ret->data, ret->size, &ret->container, e);
+	r = read_all(fd, ret, e);
+	if (r == 0)
+		r = container_parse(ret->data, ret->size, &ret->container, e);
 	return r < 0 ? r : 1;
 }
 
@@ -50,7 +67,6 @@ int packed_image(const struct packed *packed, uint32_t index)
 
 void packed_fini(struct packed *packed)
 {
-	if (packed->data)
-		munmap(packed->data, packed->size);
+	free(packed->data);
 	*packed = (struct packed){};
 }

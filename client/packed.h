@@ -1,5 +1,5 @@
 /*
- * packed.h - an image container as a file of the user's, mapped while its parts are taken out
+ * packed.h - an image container as a file of the user's, in memory while its parts are taken out
  *
  * What stands in it where is spec/container.h's business.
  */
@@ -12,8 +12,10 @@
 
 struct error;
 
+#define PACKED_SIZE_MAX (1024ull << 20) /* bytes */
+
 struct packed {
-	void *data; /* owned: the mapped file; NULL when there is none */
+	void *data; /* owned: the file's bytes; NULL when there is none */
 	size_t size;
 	struct container container; /* borrows from data */
 };

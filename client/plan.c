@@ -126,11 +126,37 @@ static int read_plan(sd_bus_message *reply, struct json *plan)
 	return r;
 }
 
+/* What is wrong with the definition and its images exits as it does for a file. */
+static enum exit_status plan_failed(struct client *c, const char *name, const sd_bus_error *error)
+{
+	enum exit_status status = client_failed(c, name, error);
+
+	if (sd_bus_error_has_names(error, "org.hvmd1.BadBootImage", "org.hvmd1.UnsupportedBootProtocol",
+		    "org.hvmd1.ResourceConflict"))
+		return STATUS_INVALID_DEFINITION;
+	return status;
+}
+
+static enum exit_status get_plan(struct client *c, const char *name, uint64_t flags, sd_bus_message **ret_reply)
+{
+	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	_cleanup_message_ sd_bus_message *m = NULL;
+	enum exit_status status = vm_message(c, name, "GetMemoryPlan", &m);
+	int r;
+
+	if (status != STATUS_OK)
+		return status;
+	r = sd_bus_message_append(m, "t", flags);
+	if (r < 0)
+		return say_bad_arguments(name, r);
+	return client_try(c, m, &error, ret_reply) < 0 ? plan_failed(c, name, &error) : STATUS_OK;
+}
+
 static enum exit_status plan_name(struct client *c, const char *name, uint64_t flags)
 {
 	_cleanup_json_ struct json *plan = json_new(JSON_ARRAY);
 	_cleanup_message_ sd_bus_message *reply = NULL;
-	enum exit_status status = vm_call(c, name, &reply, "GetMemoryPlan", "t", flags);
+	enum exit_status status = get_plan(c, name, flags, &reply);
 	int r;
 
 	if (status != STATUS_OK)

@@ -1,8 +1,10 @@
 /* devices.c - reads a VM's devices; reader.h has the contract */
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "spec/fate.h"
 #include "spec/reader.h"
+#include "spec/rules.h"
 #include "spec/xml.h"
 
 /* What a class holds is known only with the class, so a first look reports nothing. NULL where there is not
@@ -46,10 +48,20 @@ static void read_port(struct reader *r, const struct element *element, struct sp
 			"port: only a debug-exit device has a port to choose; take it out");
 }
 
+/* Here and not with the other rules, which know no line but that of <devices>. */
+static void check_last_device(struct reader *r, const struct element *element)
+{
+	struct error e;
+
+	if (spec_check_device(r->spec, r->spec->n_devices - 1, &e) < 0)
+		element_fault(element, GRAMMAR_DEVICE_CLASS, r->d, SEVERITY_ERROR, "%s", e.text);
+}
+
 /* One that is honoured. */
 static void read_device(struct reader *r, const struct element *element, enum spec_device_class class)
 {
 	struct spec_device device = {.class = class};
+	size_t n_errors = r->d->n_errors;
 
 	if (r->spec->n_devices == SPEC_DEVICES_MAX) {
 		element_fault(element, GRAMMAR_DEVICE_CLASS, r->d, SEVERITY_ERROR,
@@ -59,6 +71,8 @@ static void read_device(struct reader *r, const struct element *element, enum sp
 	field_text(element, GRAMMAR_DEVICE_ID, r->d, &device.id);
 	read_port(r, element, &device);
 	append_device(r, device);
+	if (r->d->n_errors == n_errors && !r->d->out_of_memory)
+		check_last_device(r, element);
 }
 
 /* Of a class that is not honoured nothing else is said, unless its values matter too. */

@@ -361,6 +361,15 @@ static int check_two_devices(const struct spec_device *a, const struct spec_devi
 	return 0;
 }
 
+int spec_check_device(const struct vm_spec *spec, size_t i, struct error *e)
+{
+	int r = check_device(&spec->devices[i], e);
+
+	for (size_t k = 0; r == 0 && k < i; k++)
+		r = check_two_devices(&spec->devices[k], &spec->devices[i], e);
+	return r;
+}
+
 static int check_devices(const struct vm_spec *spec, struct error *e)
 {
 	int r = 0;
@@ -368,11 +377,8 @@ static int check_devices(const struct vm_spec *spec, struct error *e)
 	if (spec->n_devices > SPEC_DEVICES_MAX)
 		return error_set(e, -EBADMSG, "devices: %zu are more than the %d that a VM may have", spec->n_devices,
 			SPEC_DEVICES_MAX);
-	for (size_t i = 0; r == 0 && i < spec->n_devices; i++) {
-		r = check_device(&spec->devices[i], e);
-		for (size_t k = 0; r == 0 && k < i; k++)
-			r = check_two_devices(&spec->devices[k], &spec->devices[i], e);
-	}
+	for (size_t i = 0; r == 0 && i < spec->n_devices; i++)
+		r = spec_check_device(spec, i, e);
 	return r;
 }
 

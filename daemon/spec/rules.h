@@ -45,3 +45,6 @@ struct spec_rule {
 /* In the order in which their fields are written. */
 extern const struct spec_rule spec_rules[];
 extern const size_t n_spec_rules;
+
+/* The part of the rule for devices that is about device i and those before it, for whoever knows its line. */
+int spec_check_device(const struct vm_spec *spec, size_t i, struct error *e);

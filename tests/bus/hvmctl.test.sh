@@ -244,6 +244,12 @@ check "plan prints bytes as JSON" gives 0 \
 	'[{"region":"ros memory","start":0,"end":8388608,"size":8388608,"access":"both"},{"region":"hrt memory","start":8388608,"end":67108864,"size":58720256,"access":"hrt"},{"region":"device hole","start":4273995776,"end":4294967296,"size":20971520,"access":"device"}]' \
 	"" plan x --json=short
 
+definition bad bad-image >"$work/bad-image.xml"
+check "a VM with a bad image can be defined" gives 0 "" "" define "$work/bad-image.xml"
+check "its plan fails as that of its file does" gives 6 "" \
+	"hvmctl: bad: HRT image \"hrt\": it begins with 61 6e 79" plan bad
+check "and it can be removed" gives 0 "" "" undefine bad
+
 check "start says nothing" gives 0 "" "" start x
 check "start of a VM that runs is a failure" gives 1 "" "hvmctl: x: VM x is already running" start x
 check "undefine of a VM that runs is a failure" gives 1 "" "hvmctl: x: VM x is running; stop it first" undefine x

@@ -190,6 +190,10 @@ if have python3; then
 		validate "$work/damaged.dat"
 	check "an image container that is cut short is refused" gives 6 "" \
 		"hvmctl: @/cut.dat: image container: it ends within its text" validate "$work/cut.dat"
+	cp "$work/one.dat" "$work/huge.dat"
+	truncate -s 1025M "$work/huge.dat"
+	check "an image container larger than any is refused unread" gives 6 "" \
+		"hvmctl: @/huge.dat: 1074790400 bytes are more than the limit of 1024 MiB" validate "$work/huge.dat"
 	check "an image container with fewer files than the definition is refused" gives 6 \
 		'@/fewer.dat: error: /vm/files/file: the image with index 2 of file "hrt" cannot be used: the container has fewer files' "" \
 		validate "$work/fewer.dat"
