@@ -6,6 +6,9 @@
 /* Page-table entries, 4.5 */
 #define PTE_PRESENT  0x1ull
 #define PTE_WRITABLE 0x2ull
+#define PTE_USER     0x4ull
+#define PTE_ACCESSED 0x20ull
+#define PTE_DIRTY    0x40ull
 #define PTE_LARGE    0x80ull
 #define PTE_ADDRESS  0x000FFFFFFFFFF000ull
 
@@ -19,6 +22,7 @@
 #define CR4_PSE 0x10ull
 #define CR4_PAE 0x20ull
 #define CR4_PGE 0x80ull
+#define CR4_LA57 0x1000ull
 
 /* IA32_EFER, 2.2.1 */
 #define EFER_LME 0x100ull
@@ -26,7 +30,18 @@
 #define EFER_NXE 0x800ull
 
 #define RFLAGS_RESERVED 0x2ull /* always 1; 3.4.3 of volume 1 */
+#define RFLAGS_TF       0x100ull
 #define RFLAGS_IF       0x200ull
+#define RFLAGS_NT       0x4000ull
+#define RFLAGS_RF       0x10000ull
+#define RFLAGS_VM       0x20000ull
+
+/* Gates and selectors of 64-bit mode, 6.14.1 and 3.4.2 */
+#define GATE_INTERRUPT 0xEu
+#define GATE_TRAP      0xFu
+#define SELECTOR_RPL   0x3u
+#define SELECTOR_LDT   0x4u
+#define TSS_IST1       36u /* bytes from the TSS's base; 7.7 */
 
 /* Debug registers at reset, 10.1.1 table */
 #define DR6_RESET 0xFFFF0FF0ull

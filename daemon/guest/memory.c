@@ -15,14 +15,34 @@ void memory_add(struct memory *memory, uint64_t gpa, uint64_t size, void *host)
 	memory->windows[memory->n_windows++] = (struct memory_window){.gpa = gpa, .size = size, .host = host};
 }
 
-void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t size)
+void memory_add_readonly(struct memory *memory, uint64_t gpa, uint64_t size, void *host)
+{
+	memory_add(memory, gpa, size, host);
+	memory->windows[memory->n_windows - 1].readonly = true;
+}
+
+static const struct memory_window *find(const struct memory *memory, uint64_t gpa, uint64_t size)
 {
 	const struct memory_window *w;
 
 	for (w = memory->windows; w < memory->windows + memory->n_windows; w++)
 		if (gpa >= w->gpa && range_within(gpa - w->gpa, size, w->size))
-			return w->host + (gpa - w->gpa);
+			return w;
 	return NULL;
+}
+
+void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t size)
+{
+	const struct memory_window *w = find(memory, gpa, size);
+
+	return w ? w->host + (gpa - w->gpa) : NULL;
+}
+
+bool memory_writable(const struct memory *memory, uint64_t gpa, uint64_t size)
+{
+	const struct memory_window *w = find(memory, gpa, size);
+
+	return w && !w->readonly;
 }
 
 size_t ram_layout(uint64_t bytes, struct ram_range ret[2])

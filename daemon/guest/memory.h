@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct memory_window {
 	uint64_t gpa;
 	uint64_t size; /* bytes */
 	uint8_t *host; /* borrowed */
+	bool readonly; /* for whoever sees memory through this struct */
 };
 
 struct memory {
@@ -24,6 +26,11 @@ struct memory {
 
 /* Adds a window; it shares no GPA with the others. */
 void memory_add(struct memory *memory, uint64_t gpa, uint64_t size, void *host);
+
+void memory_add_readonly(struct memory *memory, uint64_t gpa, uint64_t size, void *host);
+
+/* Whether [gpa, gpa + size) lies wholly within one window that is not read-only. */
+bool memory_writable(const struct memory *memory, uint64_t gpa, uint64_t size);
 
 /* The host address of [gpa, gpa + size), or NULL where that is not wholly within one window. */
 void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t size);

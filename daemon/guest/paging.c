@@ -10,13 +10,11 @@
 #include "guest/paging.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdbool.h>
-#include <string.h>
 
 #include "abi/hrt.h"
 #include "abi/x86.h"
 #include "base/checked.h"
+#include "guest/access.h"
 #include "guest/memory.h"
 #include "guest/plan.h"
 
@@ -81,62 +79,16 @@ void paging_write(const struct plan *plan, struct memory *memory)
 		PTE_PRESENT | PTE_WRITABLE | (leaf == 3 ? 0 : PTE_LARGE));
 }
 
-static bool canonical(uint64_t gva)
-{
-	return (uint64_t)((int64_t)(gva << 16) >> 16) == gva;
-}
-
-/* One entry, read once: the guest may be changing it. */
-static bool read_entry(const struct memory *memory, uint64_t table, unsigned index, uint64_t *ret)
-{
-	const uint64_t *entry = memory_at(memory, table + index * sizeof(uint64_t), sizeof(uint64_t));
-
-	if (!entry)
-		return false;
-	*ret = __atomic_load_n(entry, __ATOMIC_RELAXED);
-	return true;
-}
-
 int paging_walk(const struct memory *memory, uint64_t cr3, uint64_t gva, uint64_t *ret_gpa)
 {
-	uint64_t table = cr3 & PTE_ADDRESS, entry;
+	const struct access access = {.memory = memory, .cr3 = cr3};
 
-	if (!canonical(gva))
-		return -EFAULT;
-	for (unsigned level = 0;; level++) {
-		bool leaf;
-
-		if (!read_entry(memory, table, (unsigned)(gva / reach[level] % ENTRIES), &entry) ||
-			!(entry & PTE_PRESENT))
-			return -EFAULT;
-		leaf = level == 3 || entry & PTE_LARGE;
-		if (leaf && level == 0) /* no such page: the bit is reserved there */
-			return -EFAULT;
-		if (leaf) {
-			*ret_gpa = (entry & PTE_ADDRESS & ~(reach[level] - 1)) | (gva & (reach[level] - 1));
-			return 0;
-		}
-		table = entry & PTE_ADDRESS;
-	}
+	return access_translate(&access, gva, ret_gpa);
 }
 
 int paging_read(const struct memory *memory, uint64_t cr3, uint64_t gva, void *data, uint64_t size)
 {
-	uint8_t *to = data;
-	uint64_t gpa, n;
-	const void *from;
+	const struct access access = {.memory = memory, .cr3 = cr3};
 
-	if (size && size - 1 > UINT64_MAX - gva)
-		return -EFAULT;
-	for (; size; gva += n, to += n, size -= n) {
-		n = PAGE_SIZE - gva % PAGE_SIZE;
-		n = size < n ? size : n;
-		if (paging_walk(memory, cr3, gva, &gpa) < 0)
-			return -EFAULT;
-		from = memory_at(memory, gpa, n);
-		if (!from)
-			return -EFAULT;
-		memcpy(to, from, n);
-	}
-	return 0;
+	return access_read(&access, gva, data, size);
 }
