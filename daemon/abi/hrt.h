@@ -24,5 +24,18 @@ assert_offset(struct hvm_info_tag, gva_offset, 64);
 assert_offset(struct hvm_info_tag, comm_page_gpa, 72);
 assert_offset(struct hvm_info_tag, hrt_int_vector, 80);
 
+assert_size(struct hvm_comm_page, 4096);
+assert_offset(struct hvm_comm_page, state, 8 * 8);
+assert_offset(struct hvm_comm_page, event, 9 * 8);
+assert_offset(struct hvm_comm_page, sequence, 10 * 8);
+assert_offset(struct hvm_comm_page, outcome, 11 * 8);
+
+assert_size(struct hvm_sync, 24);
+assert_size(struct hvm_signal_frame, 48);
+assert_size(struct hvm_event, 80);
+assert_offset(struct hvm_event, result, 8);
+assert_offset(struct hvm_event, u, 16);
+assert_offset(struct hvm_event, u.page_fault.action, 32);
+
 #define HVM_FLAG_MAP_MASK (HVM_FLAG_MAP_4KB | HVM_FLAG_MAP_2MB | HVM_FLAG_MAP_1GB | HVM_FLAG_MAP_512GB)
 #define HVM_FLAG_KNOWN    (HVM_FLAG_RELOC | HVM_FLAG_EXE | HVM_FLAG_MAP_MASK)

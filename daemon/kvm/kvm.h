@@ -21,8 +21,8 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "guest/boot.h"
 
-struct boot_registers;
 struct error;
 
 /* --- What the cage leaves (monitor/cage.h): requests of ioctl(2), collected from the comments beside them ------ */
@@ -125,6 +125,21 @@ struct vcpu_registers {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
 	uint64_t rip, rflags;
 };
+
+/* The rest of a vCPU, as far as anybody but KVM needs it. */
+struct vcpu_state {
+	uint64_t cr0, cr2, cr3, cr4, efer;
+	struct boot_segment cs, ds, es, fs, gs, ss, tr;
+	uint64_t gdt_base, idt_base;
+	uint16_t gdt_limit, idt_limit;
+	/* An event is half delivered, or the next instruction is shielded (STI, MOV SS), or this is SMM: wait. */
+	bool unsettled;
+	bool halted;
+	bool awake; /* runnable or halted: no INIT or SIPI is awaited */
+};
+
+/* 64-bit mode (not compatibility mode) with 4-level paging. */
+bool vcpu_in_long_mode(const struct vcpu_state *state);
 
 enum vcpu_exit_kind {
 	VCPU_EXIT_INTERRUPTED, /* a signal, or kvm_vcpu_kick() */

@@ -355,6 +355,11 @@ const struct vcpu_registers *kvm_vcpu_registers(struct kvm_vcpu *vcpu)
 	return &vcpu->registers;
 }
 
+bool vcpu_in_long_mode(const struct vcpu_state *state)
+{
+	return state->cr0 & CR0_PG && state->efer & EFER_LMA && state->cs.l && !(state->cr4 & CR4_LA57);
+}
+
 void kvm_vcpu_set_rax(struct kvm_vcpu *vcpu, uint64_t rax)
 {
 	vcpu->run->s.regs.regs.rax = rax;

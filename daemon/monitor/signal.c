@@ -1,0 +1,99 @@
+/* signal.c - see signal.h */
+#include "monitor/signal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "abi/hrt.h"
+#include "abi/x86.h"
+#include "base/error.h"
+#include "guest/access.h"
+#include "kvm/kvm.h"
+
+#define CPL_USER 3
+
+static void put_code(struct signal *s, uint64_t code)
+{
+	__atomic_store_n(&s->code, code, __ATOMIC_SEQ_CST);
+}
+
+static uint64_t frame_at(uint64_t stack)
+{
+	return ((stack - 16) & ~15ull) - sizeof(struct hvm_signal_frame);
+}
+
+/* The handler can be read and the frame be written, by the process itself. */
+static bool usable(uint64_t handler, uint64_t stack, struct access process)
+{
+	process.user = true;
+	return stack >= 16 + 16 + sizeof(struct hvm_signal_frame) && access_is_user_address(handler) &&
+	       access_is_user_address(stack) && access_check_read(&process, handler, 1) == 0 &&
+	       access_check_write(&process, frame_at(stack), sizeof(struct hvm_signal_frame)) == 0;
+}
+
+bool signal_register(struct signal *s, uint64_t handler, uint64_t stack, const struct access *process)
+{
+	if (s->code)
+		return false;
+	if (!handler && !stack) {
+		*s = (struct signal){0};
+		return true;
+	}
+	if (s->handler || !handler || !usable(handler, stack, *process))
+		return false;
+	*s = (struct signal){.handler = handler, .stack = stack, .cr3 = process->cr3 & PTE_ADDRESS};
+	return true;
+}
+
+bool signal_raise(struct signal *s, uint64_t code)
+{
+	if (!code || !s->handler || s->code)
+		return false;
+	put_code(s, code);
+	return true;
+}
+
+bool signal_done(struct signal *s)
+{
+	if (!s->handler)
+		return false;
+	s->masks = true;
+	s->masked = false;
+	return true;
+}
+
+bool signal_waits(const struct signal *s)
+{
+	return s->code && !s->masked;
+}
+
+int signal_deliver(struct signal *s, struct access access, const struct vcpu_state *state,
+	struct vcpu_registers *registers, struct error *e)
+{
+	struct hvm_signal_frame frame = {
+		.code = s->code,
+		.rip = registers->rip,
+		.cs = state->cs.selector,
+		.rflags = registers->rflags,
+		.rsp = registers->rsp,
+		.ss = state->ss.selector,
+	};
+
+	if (!signal_waits(s) || state->unsettled || (state->cs.selector & SELECTOR_RPL) != CPL_USER ||
+	    !vcpu_in_long_mode(state) || (state->cr3 & PTE_ADDRESS) != s->cr3)
+		return 0;
+	access.cr3 = state->cr3;
+	access.user = true;
+	if (!usable(s->handler, s->stack, access) ||
+	    access_write(&access, frame_at(s->stack), &frame, sizeof(frame)) < 0) {
+		error_set(e, -EFAULT, "signal 0x%" PRIx64 " is lost: the process no longer has its handler at 0x%" PRIx64
+			" and stack at 0x%" PRIx64, s->code, s->handler, s->stack);
+		*s = (struct signal){0};
+		return -EFAULT;
+	}
+	registers->rip = s->handler;
+	registers->rsp = frame_at(s->stack);
+	s->masked = s->masks;
+	put_code(s, 0);
+	return 1;
+}
