@@ -53,6 +53,11 @@ static void append_word(struct buffer *b, enum grammar_id id, unsigned value)
 	append_attribute(b, id, grammar_word_text(id, value));
 }
 
+static void append_switch(struct buffer *b, enum grammar_id id, bool on)
+{
+	append_attribute(b, id, on ? "y" : "n");
+}
+
 static void append_vm_tag(struct buffer *b, const struct vm_spec *spec)
 {
 	char uuid[VALUE_UUID_TEXT];
@@ -128,6 +133,7 @@ static void append_boot(struct buffer *b, const struct vm_spec *spec, const char
 	if (spec->ros_has_initrd)
 		append_reference(b, GRAMMAR_ROS_INITRD_ID, spec, spec->ros_initrd);
 	append_cmdline(b, GRAMMAR_ROS_CMDLINE, spec->ros_cmdline);
+	append_switch(b, GRAMMAR_ROS_APPEND, spec->ros_append);
 	append_word(b, GRAMMAR_ROS_PROTOCOL, spec->ros_protocol);
 	append_modules(b, spec, &spec->ros_modules, indent, "ros");
 }
@@ -137,6 +143,7 @@ static void append_hrt(struct buffer *b, const struct vm_spec *spec)
 	buffer_append_string(b, "    <hrt");
 	append_reference(b, GRAMMAR_HRT_FILE_ID, spec, spec->hrt_file);
 	append_cmdline(b, GRAMMAR_HRT_CMDLINE, spec->hrt_cmdline);
+	append_switch(b, GRAMMAR_HRT_APPEND, spec->hrt_append);
 	append_number(b, GRAMMAR_HRT_STACK, spec->hrt_stack);
 	append_word(b, GRAMMAR_HRT_LAYOUT, spec->hrt_layout);
 	append_word(b, GRAMMAR_HRT_HYPERCALL, spec->hrt_hypercall);
@@ -167,7 +174,7 @@ static void append_partitions(struct buffer *b, const struct vm_spec *spec)
 static void append_memory(struct buffer *b, const struct vm_spec *spec)
 {
 	buffer_append_string(b, "  <memory");
-	append_attribute(b, GRAMMAR_MEMORY_HUGEPAGES, spec->hugepages ? "y" : "n");
+	append_switch(b, GRAMMAR_MEMORY_HUGEPAGES, spec->hugepages);
 	buffer_printf(b, ">%llu</memory>\n", spec->memory / MiB);
 }
 

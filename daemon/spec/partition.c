@@ -44,16 +44,17 @@ static void read_modules(struct reader *r, const struct element *partition, cons
 
 /* The two places of <ros> have the same values of what is booted. */
 struct boot_rows {
-	enum grammar_id file_id, initrd_id, cmdline, protocol;
+	enum grammar_id file_id, initrd_id, cmdline, append, protocol;
 	struct module_rows modules;
 };
 
 static const struct boot_rows rows_in_hvm = {
-	GRAMMAR_ROS_FILE_ID, GRAMMAR_ROS_INITRD_ID, GRAMMAR_ROS_CMDLINE, GRAMMAR_ROS_PROTOCOL,
+	GRAMMAR_ROS_FILE_ID, GRAMMAR_ROS_INITRD_ID, GRAMMAR_ROS_CMDLINE, GRAMMAR_ROS_APPEND, GRAMMAR_ROS_PROTOCOL,
 	{GRAMMAR_ROS_MODULE, GRAMMAR_ROS_MODULE_FILE_ID, GRAMMAR_ROS_MODULE_CMDLINE, SPEC_FIELD_ROS_MODULES},
 };
 static const struct boot_rows rows_in_vm = {
-	GRAMMAR_VM_ROS_FILE_ID, GRAMMAR_VM_ROS_INITRD_ID, GRAMMAR_VM_ROS_CMDLINE, GRAMMAR_VM_ROS_PROTOCOL,
+	GRAMMAR_VM_ROS_FILE_ID, GRAMMAR_VM_ROS_INITRD_ID, GRAMMAR_VM_ROS_CMDLINE, GRAMMAR_VM_ROS_APPEND,
+	GRAMMAR_VM_ROS_PROTOCOL,
 	{GRAMMAR_VM_ROS_MODULE, GRAMMAR_VM_ROS_MODULE_FILE_ID, GRAMMAR_VM_ROS_MODULE_CMDLINE,
 		SPEC_FIELD_ROS_MODULES},
 };
@@ -72,6 +73,8 @@ static void read_boot(struct reader *r, const struct element *ros, const struct 
 	if (spec->ros_has_initrd)
 		reader_know(r, SPEC_FIELD_ROS_INITRD, ros, rows->initrd_id);
 	reader_text(r, ros, rows->cmdline, SPEC_FIELD_ROS_CMDLINE, &spec->ros_cmdline);
+	if (field_switch(ros, rows->append, r->d, &spec->ros_append))
+		reader_know(r, SPEC_FIELD_ROS_APPEND, ros, rows->append);
 	if (field_word(ros, rows->protocol, r->d, &protocol)) {
 		spec->ros_protocol = protocol;
 		reader_know(r, SPEC_FIELD_ROS_PROTOCOL, ros, rows->protocol);
@@ -125,6 +128,7 @@ static void read_hrt(struct reader *r, const struct element *hvm)
 	if (reader_file(r, &hrt, GRAMMAR_HRT_FILE_ID, &spec->hrt_file))
 		reader_know(r, SPEC_FIELD_HRT_FILE, &hrt, GRAMMAR_HRT_FILE_ID);
 	reader_text(r, &hrt, GRAMMAR_HRT_CMDLINE, SPEC_FIELD_HRT_CMDLINE, &spec->hrt_cmdline);
+	field_switch(&hrt, GRAMMAR_HRT_APPEND, r->d, &spec->hrt_append);
 	if (reader_number(r, &hrt, GRAMMAR_HRT_STACK, SPEC_FIELD_HRT_STACK, &value))
 		spec->hrt_stack = (uint32_t)value;
 	read_hrt_words(r, &hrt);

@@ -224,6 +224,11 @@ static int check_ros_cmdline(const struct vm_spec *spec, struct error *e)
 	return needs_kernel(spec, "cmdline", e);
 }
 
+static int check_ros_append(const struct vm_spec *spec, struct error *e)
+{
+	return spec->ros_append ? needs_kernel(spec, "append", e) : 0;
+}
+
 static int check_ros_protocol(const struct vm_spec *spec, struct error *e)
 {
 	if (spec->ros_protocol >= N_SPEC_PROTOCOLS)
@@ -392,6 +397,7 @@ static int check_devices(const struct vm_spec *spec, struct error *e)
 #define ROS_FILE     SPEC_FIELD_BIT(SPEC_FIELD_ROS_FILE)
 #define ROS_INITRD   SPEC_FIELD_BIT(SPEC_FIELD_ROS_INITRD)
 #define ROS_CMDLINE  SPEC_FIELD_BIT(SPEC_FIELD_ROS_CMDLINE)
+#define ROS_APPEND   SPEC_FIELD_BIT(SPEC_FIELD_ROS_APPEND)
 #define ROS_PROTOCOL SPEC_FIELD_BIT(SPEC_FIELD_ROS_PROTOCOL)
 #define ROS_MODULES  SPEC_FIELD_BIT(SPEC_FIELD_ROS_MODULES)
 #define HRT_FILE     SPEC_FIELD_BIT(SPEC_FIELD_HRT_FILE)
@@ -414,6 +420,7 @@ const struct spec_rule spec_rules[] = {
 	{FILES | ROS_FILE, SPEC_FIELD_ROS_FILE, check_ros_file},
 	{FILES | ROS_INITRD, SPEC_FIELD_ROS_INITRD, check_ros_initrd},
 	{ROS_CMDLINE, SPEC_FIELD_ROS_CMDLINE, check_ros_cmdline},
+	{ROS_APPEND, SPEC_FIELD_ROS_APPEND, check_ros_append},
 	{ROS_PROTOCOL, SPEC_FIELD_ROS_PROTOCOL, check_ros_protocol},
 	{FILES | ROS_MODULES, SPEC_FIELD_ROS_MODULES, check_ros_modules},
 	{FILES | HRT_FILE, SPEC_FIELD_HRT_FILE, check_hrt_file},

@@ -148,11 +148,13 @@ struct vm_spec {
 	bool ros_has_initrd;
 	size_t ros_initrd;   /* index into files */
 	char *ros_cmdline;   /* owned; no control characters; NULL where none is given */
+	bool ros_append;     /* a start may add to it */
 	enum spec_protocol ros_protocol;
 	struct spec_modules ros_modules;
 	/* HRT; only where hybrid */
 	size_t hrt_file;   /* index into files */
 	char *hrt_cmdline; /* owned; no control characters; NULL where none is given */
+	bool hrt_append;   /* a start may add to it */
 	uint32_t hrt_stack; /* bytes for each core: a multiple of 4096, up to SPEC_STACK_MAX; all stacks fit into M - R */
 	struct spec_modules hrt_modules;
 	enum spec_layout hrt_layout;

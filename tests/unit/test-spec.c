@@ -8,6 +8,7 @@
 #include "base/cursor.h"
 #include "base/error.h"
 #include "specs.h"
+#include "spec/append.h"
 #include "spec/support.h"
 #include "spec/wire.h"
 
@@ -45,6 +46,87 @@ Test(spec, accepts_a_vm_without_an_hrt)
 	spec->ros_cores = spec->cores;
 	spec->ros_memory = spec->memory;
 	cr_assert(eq(int, spec_check(spec, &e), 0), "%s", e.text);
+}
+
+/* --- Adding to a command line --------------------------------------------- */
+
+static void cr_appends(enum partition_role role, const char *text, const char *whole)
+{
+	char *cmdline;
+
+	cr_assert(eq(int, spec_append(spec, role, text, &cmdline, &e), 0), "%s", e.text);
+	cr_assert_str_eq(cmdline ? cmdline : "(none)", whole);
+	free(cmdline);
+}
+
+static void cr_does_not_append(enum partition_role role, const char *text, int error, const char *sentence)
+{
+	char *cmdline;
+
+	cr_assert(eq(int, spec_append(spec, role, text, &cmdline, &e), error));
+	cr_assert_str_eq(e.text, sentence);
+}
+
+Test(spec, adds_to_a_command_line_where_the_definition_lets_it)
+{
+	spec->hrt_append = spec->ros_append = true;
+	cr_appends(PARTITION_HRT, "core=1", "mode=count \"quoted\" core=1");
+	cr_appends(PARTITION_ROS, "quiet", "console=ttyS0 quiet");
+	cr_appends(PARTITION_ROS, "", "console=ttyS0");
+}
+
+Test(spec, adds_to_no_command_line_as_well)
+{
+	free(spec->hrt_cmdline);
+	spec->hrt_cmdline = NULL;
+	spec->hrt_append = true;
+	cr_appends(PARTITION_HRT, "mode=park", "mode=park");
+	cr_appends(PARTITION_HRT, "", "(none)");
+}
+
+Test(spec, adds_to_a_command_line_up_to_its_limit)
+{
+	char text[SPEC_CMDLINE_MAX] = "";
+
+	spec->ros_append = true;
+	memset(text, 'a', SPEC_CMDLINE_MAX - strlen("console=ttyS0") - 1);
+	cr_assert(eq(int, spec_append(spec, PARTITION_ROS, text, &(char *){NULL}, &e), 0));
+	text[strlen(text)] = 'a';
+	cr_does_not_append(PARTITION_ROS, text, -EINVAL,
+		"VM nautilus: the command line of ros has 13 bytes, and 1011 more do not fit into 1024");
+}
+
+Test(spec, adds_nothing_where_the_definition_does_not_let_it)
+{
+	spec->ros_append = true;
+	cr_does_not_append(PARTITION_HRT, "core=1", -EOPNOTSUPP,
+		"VM nautilus: its definition lets nobody add to the command line of hrt; append=\"y\" there would");
+	cr_appends(PARTITION_HRT, "", "mode=count \"quoted\"");
+}
+
+Test(spec, adds_no_second_line)
+{
+	spec->hrt_append = true;
+	cr_does_not_append(PARTITION_HRT, "a\nb", -EINVAL,
+		"VM nautilus: what is to be added to the command line of hrt holds a control character; write it in one line");
+}
+
+Test(spec, knows_which_command_line_is_meant_where_there_is_no_choice)
+{
+	enum partition_role role;
+
+	cr_assert(eq(int, spec_append_target(spec, &role, &e), -EOPNOTSUPP));
+	cr_assert_str_eq(e.text,
+		"VM nautilus: its definition lets nobody add to a command line; append=\"y\" at ros or hrt would");
+	spec->hrt_append = true;
+	cr_assert(eq(int, spec_append_target(spec, &role, &e), 0));
+	cr_assert(eq(int, role, PARTITION_HRT));
+	spec->ros_append = true;
+	cr_assert(eq(int, spec_append_target(spec, &role, &e), -EOPNOTSUPP));
+	cr_assert_str_eq(e.text, "VM nautilus: the command lines of both ros and hrt may be added to; say which");
+	spec->hrt_append = false;
+	cr_assert(eq(int, spec_append_target(spec, &role, &e), 0));
+	cr_assert(eq(int, role, PARTITION_ROS));
 }
 
 Test(spec, knows_which_names_a_vm_may_have)
