@@ -224,7 +224,7 @@ static void do_console(struct server *server, struct link_message *m, struct err
 	if (fd < 0)
 		r = error_set(e, -EINVAL, "no descriptor came with the request for the console");
 	else
-		r = console_watch(server->machine->console, fd, e);
+		r = console_attach(server->machine->console, fd, CONSOLE_WATCH, e);
 	reply(server, m, r, e);
 }
 

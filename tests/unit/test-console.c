@@ -2,10 +2,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -99,7 +101,7 @@ Test(console, replays_the_last_64_kib_to_a_new_watcher)
 	}
 	cr_assert_eq(pipe2(fds, O_NONBLOCK), 0);
 	fcntl(fds[1], F_SETPIPE_SZ, 1 << 20);
-	cr_assert_eq(console_watch(console, fds[1], &e), 0);
+	cr_assert_eq(console_attach(console, fds[1], CONSOLE_WATCH, &e), 0);
 	write_text(console, 1, "after\n");
 	text = contents(fds[0], 1 << 20);
 	cr_expect_eq(strlen(text), CONSOLE_RING_SIZE + 6);
@@ -114,7 +116,7 @@ Test(console, a_watcher_that_does_not_read_blocks_nobody, .timeout = 10)
 	int fds[2];
 
 	cr_assert_eq(pipe2(fds, O_NONBLOCK), 0);
-	cr_assert_eq(console_watch(console, fds[1], &e), 0);
+	cr_assert_eq(console_attach(console, fds[1], CONSOLE_WATCH, &e), 0);
 	for (int i = 0; i < 100000; i++)
 		write_text(console, 1, "the pipe is full long before this is over\n");
 	console_free(console);
@@ -128,11 +130,189 @@ Test(console, refuses_a_seventeenth_watcher_with_a_sentence)
 
 	for (int i = 0; i < CONSOLE_WATCHERS_MAX; i++) {
 		cr_assert_eq(pipe(fds), 0);
-		cr_assert_eq(console_watch(console, fds[1], &e), 0);
+		cr_assert_eq(console_attach(console, fds[1], CONSOLE_WATCH, &e), 0);
 	}
 	cr_assert_eq(pipe(fds), 0);
-	cr_expect_eq(console_watch(console, fds[1], &e), -EUSERS);
+	cr_expect_eq(console_attach(console, fds[1], CONSOLE_WATCH, &e), -EUSERS);
 	cr_expect_str_eq(e.text, "16 watchers have this console open already, which is the limit");
+	console_free(console);
+}
+
+Test(console, a_watcher_that_has_left_makes_room_for_another)
+{
+	struct console *console = console_new(-1);
+	struct error e = {};
+	int fds[2];
+
+	for (int i = 0; i < 3 * CONSOLE_WATCHERS_MAX; i++) {
+		cr_assert_eq(pipe2(fds, O_NONBLOCK), 0);
+		cr_assert_eq(console_attach(console, fds[1], CONSOLE_WATCH, &e), 0, "%s", e.text);
+		close(fds[0]);
+	}
+	console_free(console);
+}
+
+Test(console, a_slow_watcher_is_told_what_it_has_lost)
+{
+	struct console *console = console_new(-1);
+	struct error e = {};
+	char page[4096], *text;
+	int fds[2];
+
+	memset(page, 'x', sizeof(page));
+	cr_assert_eq(pipe2(fds, O_NONBLOCK), 0);
+	cr_assert_eq(fcntl(fds[1], F_SETPIPE_SZ, 4096), 4096);
+	cr_assert_eq(console_attach(console, fds[1], CONSOLE_WATCH, &e), 0);
+	console_write(console, 1, page, sizeof(page));
+	write_text(console, 1, "lost");
+	write_text(console, 1, "lost, too\n");
+	free(contents(fds[0], sizeof(page)));
+	write_text(console, 1, "here again\n");
+	text = contents(fds[0], sizeof(page));
+	cr_expect_str_eq(text, "\n[hvmd: 14 bytes are lost here: they were not read in time]\nhere again\n");
+	console_free(console);
+}
+
+/* --- Input ----------------------------------------------------------------------------------------------------- */
+
+static char taken[4096];
+static size_t n_taken, room;
+
+static size_t take(void *data, const void *bytes, size_t size)
+{
+	size_t n = size < room ? size : room;
+
+	(void)data;
+	memcpy(taken + n_taken, bytes, n);
+	n_taken += n;
+	room -= n;
+	return n;
+}
+
+static struct console *with_input(size_t space)
+{
+	struct console *console = console_new(-1);
+
+	room = space;
+	console_set_sink(console, &(struct console_sink){.take = take});
+	return console;
+}
+
+/* Returns the far end of a socket whose near end is attached, or -1. */
+static int join(struct console *console, enum console_mode mode, struct error *e)
+{
+	int fds[2];
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	if (console_attach(console, fds[1], mode, e) == 0)
+		return fds[0];
+	close(fds[0]);
+	return -1;
+}
+
+Test(console, what_the_writer_types_reaches_the_guest)
+{
+	struct console *console = with_input(100);
+	int fd = join(console, CONSOLE_WRITE, NULL);
+
+	cr_expect(console_has_writer(console));
+	console_input(console);
+	cr_expect_eq(n_taken, 0, "nothing was typed yet");
+	cr_expect_eq(write(fd, "ls\n", 3), 3);
+	console_input(console);
+	cr_expect_eq(n_taken, 3);
+	cr_expect_arr_eq(taken, "ls\n", 3);
+	console_free(console);
+}
+
+Test(console, input_is_read_only_as_fast_as_the_guest_takes_it)
+{
+	struct console *console = with_input(2);
+	int fd = join(console, CONSOLE_WRITE, NULL);
+
+	cr_expect_eq(write(fd, "abcdef", 6), 6);
+	cr_expect_geq(console_input_fd(console), 0);
+	console_input(console);
+	cr_expect_eq(n_taken, 2);
+	cr_expect_eq(console_input_fd(console), -1, "the rest comes first");
+	room = 3;
+	console_push(console);
+	cr_expect_eq(console_input_fd(console), -1);
+	room = 10;
+	console_push(console);
+	cr_expect_arr_eq(taken, "abcdef", 6);
+	cr_expect_geq(console_input_fd(console), 0);
+	console_free(console);
+}
+
+Test(console, has_one_writer_and_others_who_watch)
+{
+	struct console *console = with_input(100);
+	struct error e = {};
+	char *text;
+	int first, second, third;
+
+	first = join(console, CONSOLE_WRITE, &e);
+	cr_expect_eq(join(console, CONSOLE_WRITE, &e), -1);
+	cr_expect_str_eq(e.text,
+		"somebody writes to this console already; it can be watched, or taken over by force");
+	second = join(console, CONSOLE_WATCH, &e);
+	third = join(console, CONSOLE_TAKE_OVER, &e);
+	write_text(console, 1, "to all\n");
+	cr_expect_eq(write(first, "old", 3), 3);
+	cr_expect_eq(write(second, "watcher", 7), 7);
+	cr_expect_eq(write(third, "new", 3), 3);
+	console_input(console);
+	cr_expect_eq(n_taken, 3);
+	cr_expect_arr_eq(taken, "new", 3);
+	text = contents(first, 100);
+	cr_expect_str_eq(text, "\n[hvmd: somebody else writes from here on]\nto all\n");
+	text = contents(second, 100);
+	cr_expect_str_eq(text, "to all\n");
+	console_free(console);
+}
+
+Test(console, a_writer_that_leaves_makes_place_for_the_next)
+{
+	struct console *console = with_input(100);
+
+	signal(SIGPIPE, SIG_IGN); /* as in the monitor */
+	close(join(console, CONSOLE_WRITE, NULL));
+	write_text(console, 1, "nobody hears this\n");
+	console_input(console);
+	cr_expect_not(console_has_writer(console));
+	cr_expect_eq(console_input_fd(console), -1);
+	cr_expect_geq(join(console, CONSOLE_WRITE, NULL), 0);
+	console_free(console);
+}
+
+Test(console, a_writer_who_has_said_all_goes_on_watching)
+{
+	struct console *console = with_input(100);
+	int fd = join(console, CONSOLE_WRITE, NULL);
+	char *text;
+
+	cr_expect_eq(write(fd, "x", 1), 1);
+	cr_expect_eq(shutdown(fd, SHUT_WR), 0);
+	console_input(console);
+	console_input(console);
+	cr_expect_eq(n_taken, 1);
+	cr_expect_not(console_has_writer(console));
+	join(console, CONSOLE_WATCH, NULL);
+	write_text(console, 1, "an answer\n");
+	text = contents(fd, 100);
+	cr_expect_str_eq(text, "an answer\n");
+	console_free(console);
+}
+
+Test(console, without_input_can_only_be_watched)
+{
+	struct console *console = console_new(-1);
+	struct error e = {};
+
+	cr_expect_eq(join(console, CONSOLE_TAKE_OVER, &e), -1);
+	cr_expect_str_eq(e.text, "this console has no input; it can be watched");
+	cr_expect_geq(join(console, CONSOLE_WATCH, &e), 0);
 	console_free(console);
 }
 
