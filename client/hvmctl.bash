@@ -27,6 +27,7 @@ _hvmctl()
 	case $verb in
 	cat) options+=' --running' ;;
 	define) options+=' --name= --set= --warn=' ;;
+	start) options+=' --append= --append-ros= --append-hrt=' ;;
 	stop) options+=' --timeout=' ;;
 	reset) options+=' --ros --hrt' ;;
 	log) options+=' --follow --lines=' ;;

@@ -1,14 +1,46 @@
 /* life.c - verbs that move a VM through its life: start, stop, terminate, reset */
+#include "client/message.h"
 #include "client/options.h"
 #include "client/verbs.h"
+
+static int append_option(sd_bus_message *m, const char *key, const char *text)
+{
+	return text ? sd_bus_message_append(m, "{sv}", key, "s", text) : 0;
+}
+
+static int append_options(sd_bus_message *m, const struct options *o)
+{
+	int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+	if (r >= 0)
+		r = append_option(m, "append", o->append);
+	if (r >= 0)
+		r = append_option(m, "append-ros", o->append_ros);
+	if (r >= 0)
+		r = append_option(m, "append-hrt", o->append_hrt);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static enum exit_status start(struct client *c, const char *name)
+{
+	_cleanup_message_ sd_bus_message *m = NULL;
+	enum exit_status status = manager_message(c, "StartVMWithOptions", &m);
+	int r;
+
+	if (status != STATUS_OK)
+		return status;
+	r = sd_bus_message_append(m, "st", name, UINT64_C(0));
+	if (r >= 0)
+		r = append_options(m, c->options);
+	return r < 0 ? say_bad_arguments(name, r) : client_send(c, name, m, NULL);
+}
 
 enum exit_status verb_start(struct client *c, char **names)
 {
 	enum exit_status status = STATUS_OK;
 
 	for (; *names; names++)
-		status = status_first(
-			status, manager_call(c, *names, NULL, "StartVM", "st", *names, UINT64_C(0)));
+		status = status_first(status, start(c, *names));
 	return status;
 }
 

@@ -35,6 +35,9 @@ const struct option_info option_table[N_OPTIONS] = {
 	[OPTION_NAME] = {"name", 0, "NAME", "Call the VM so, whatever its file says"},
 	[OPTION_SET] = {"set", 0, "TAG=VALUE", "Put VALUE where opt_tag=\"TAG\" is; repeatable"},
 	[OPTION_WARN] = {"warn", 'W', "no-unknown", "Only warn of names that hvmd does not know"},
+	[OPTION_APPEND] = {"append", 0, "TEXT", "Add to the command line that may be added to"},
+	[OPTION_APPEND_ROS] = {"append-ros", 0, "TEXT", "Add to the command line of the regular OS"},
+	[OPTION_APPEND_HRT] = {"append-hrt", 0, "TEXT", "Add to the command line of the hybrid runtime"},
 };
 
 #define GETOPT_LONG_BASE 256 /* getopt_long() returns this plus the option's id: no letter is as large */
@@ -211,6 +214,15 @@ static bool option_apply(struct options *o, enum option_id id, const char *argum
 		return add_override(o, argument);
 	case OPTION_WARN:
 		return parse_warning(argument, &o->unknown_warns);
+	case OPTION_APPEND:
+		o->append = argument;
+		return true;
+	case OPTION_APPEND_ROS:
+		o->append_ros = argument;
+		return true;
+	case OPTION_APPEND_HRT:
+		o->append_hrt = argument;
+		return true;
 	case OPTION_HELP:
 	case OPTION_VERSION:
 	case N_OPTIONS:

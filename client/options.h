@@ -37,6 +37,9 @@ enum option_id {
 	OPTION_NAME,
 	OPTION_SET,
 	OPTION_WARN,
+	OPTION_APPEND,
+	OPTION_APPEND_ROS,
+	OPTION_APPEND_HRT,
 	N_OPTIONS,
 };
 
@@ -67,6 +70,7 @@ struct options {
 	const char *name; /* of the VM to define; NULL: as its file says */
 	struct definition_override *overrides; /* owned, and with it each tag */
 	size_t n_overrides;
+	const char *append, *append_ros, *append_hrt; /* to command lines; NULL: nothing */
 	bool unknown_warns; /* names that hvmd does not know are warnings */
 };
 

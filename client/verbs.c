@@ -135,8 +135,11 @@ const struct verb verb_table[] = {
 		.arguments = "NAME...",
 		.min_arguments = 1,
 		.max_arguments = VERB_ARGUMENTS_ANY,
+		.options = OPTION_BIT(APPEND) | OPTION_BIT(APPEND_ROS) | OPTION_BIT(APPEND_HRT),
 		.summary = "Start VMs",
-		.help = "Starts each VM and returns when its cores run, or says why they do not.",
+		.help = "Starts each VM and returns when its cores run, or says why they do not.\n"
+			"Adds to a command line where the definition has append=\"y\"; what is added\n"
+			"holds until the VM stops.",
 		.run = verb_start,
 	},
 	{

@@ -19,22 +19,85 @@ static int began(struct job **job, int r, const struct error *e, sd_bus_error *e
 	return 1;
 }
 
+static int start(sd_bus_message *call, struct vm *vm, const struct vm_start_options *options, sd_bus_error *error)
+{
+	_cleanup_(job_freep) struct job *job = job_new(call);
+	struct error e = {};
+
+	if (!job)
+		return no_memory(error);
+	return began(&job, vm_start(vm, options, job_done, job, &e), &e, error);
+}
+
 int call_start(sd_bus_message *call, struct vm *vm, sd_bus_error *error)
 {
-	_cleanup_(job_freep) struct job *job = NULL;
-	struct error e = {};
 	uint64_t flags;
 	int r;
 
 	r = sd_bus_message_read(call, "t", &flags);
 	if (r >= 0)
 		r = bus_check_flags(flags, 0, error);
+	return r < 0 ? r : start(call, vm, NULL, error);
+}
+
+/* One entry of a{sv}; its text stays the message's. */
+static int read_start_option(sd_bus_message *call, struct vm_start_options *options, sd_bus_error *error)
+{
+	const struct {
+		const char *name;
+		const char **text;
+	} known[] = {
+		{"append", &options->append},
+		{"append-ros", &options->append_to[PARTITION_ROS]},
+		{"append-hrt", &options->append_to[PARTITION_HRT]},
+	};
+	struct error e;
+	const char *name;
+	int r;
+
+	r = sd_bus_message_read(call, "s", &name);
 	if (r < 0)
 		return r;
-	job = job_new(call);
-	if (!job)
-		return no_memory(error);
-	return began(&job, vm_start(vm, job_done, job, &e), &e, error);
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (strcmp(name, known[i].name) == 0) {
+			r = sd_bus_message_read(call, "v", "s", known[i].text);
+			if (r != -ENXIO)
+				return r;
+			error_set(&e, -EINVAL, "option \"%s\" is not a text (s)", name);
+			return bus_fail(error, -EINVAL, &e);
+		}
+	error_set(&e, -EINVAL, "option \"%.32s\" is not known; known are append, append-ros and append-hrt", name);
+	return bus_fail(error, -EINVAL, &e);
+}
+
+static int read_start_options(sd_bus_message *call, struct vm_start_options *options, sd_bus_error *error)
+{
+	int r = sd_bus_message_enter_container(call, 'a', "{sv}");
+
+	if (r < 0)
+		return r;
+	while ((r = sd_bus_message_enter_container(call, 'e', "sv")) > 0) {
+		r = read_start_option(call, options, error);
+		if (r >= 0)
+			r = sd_bus_message_exit_container(call);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? r : sd_bus_message_exit_container(call);
+}
+
+int call_start_with_options(sd_bus_message *call, struct vm *vm, sd_bus_error *error)
+{
+	struct vm_start_options options = {};
+	uint64_t flags;
+	int r;
+
+	r = sd_bus_message_read(call, "t", &flags);
+	if (r >= 0)
+		r = bus_check_flags(flags, 0, error);
+	if (r >= 0)
+		r = read_start_options(call, &options, error);
+	return r < 0 ? r : start(call, vm, &options, error);
 }
 
 static int stop(sd_bus_message *call, struct vm *vm, uint64_t timeout_usec, sd_bus_error *error)

@@ -316,6 +316,14 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return r < 0 ? r : call_start(m, vm, error);
 }
 
+static int method_start_with_options(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	struct vm *vm;
+	int r = read_vm(m, userdata, &vm, error);
+
+	return r < 0 ? r : call_start_with_options(m, vm, error);
+}
+
 static int method_shutdown(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct vm *vm;
@@ -485,6 +493,8 @@ const sd_bus_vtable manager_vtable[] = {
 		"a" VM_SUMMARY_TYPE, SD_BUS_PARAM(vms), call_summarize, READ),
 	SD_BUS_METHOD_WITH_NAMES(
 		"StartVM", "st", SD_BUS_PARAM(name) SD_BUS_PARAM(flags), NULL, , method_start, 0),
+	SD_BUS_METHOD_WITH_NAMES("StartVMWithOptions", "sta{sv}",
+		SD_BUS_PARAM(name) SD_BUS_PARAM(flags) SD_BUS_PARAM(options), NULL, , method_start_with_options, 0),
 	SD_BUS_METHOD_WITH_NAMES("ShutdownVM", "stt",
 		SD_BUS_PARAM(name) SD_BUS_PARAM(timeout_usec) SD_BUS_PARAM(flags), NULL, , method_shutdown,
 		0),

@@ -84,6 +84,7 @@ void job_done_plan(void *job, int error, const struct error *e, const struct mem
 
 /* calls.c: what the Manager and the objects themselves offer alike. Each reads its arguments from `call`. */
 int call_start(sd_bus_message *call, struct vm *vm, sd_bus_error *error);     /* t */
+int call_start_with_options(sd_bus_message *call, struct vm *vm, sd_bus_error *error); /* ta{sv} */
 int call_shutdown(sd_bus_message *call, struct vm *vm, sd_bus_error *error);  /* tt */
 int call_terminate(sd_bus_message *call, struct vm *vm, sd_bus_error *error); /* nothing */
 int call_reset(sd_bus_message *call, struct vm *vm, sd_bus_error *error);     /* suu */

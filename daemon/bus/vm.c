@@ -19,6 +19,11 @@ static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return call_start(m, userdata, error);
 }
 
+static int method_start_with_options(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	return call_start_with_options(m, userdata, error);
+}
+
 static int method_shutdown(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	return call_shutdown(m, userdata, error);
@@ -319,6 +324,8 @@ GETTER(get_n_resets)
 const sd_bus_vtable vm_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD_WITH_NAMES("Start", "t", SD_BUS_PARAM(flags), NULL, , method_start, 0),
+	SD_BUS_METHOD_WITH_NAMES("StartWithOptions", "ta{sv}", SD_BUS_PARAM(flags) SD_BUS_PARAM(options), NULL, ,
+		method_start_with_options, 0),
 	SD_BUS_METHOD_WITH_NAMES(
 		"Shutdown", "tt", SD_BUS_PARAM(timeout_usec) SD_BUS_PARAM(flags), NULL, , method_shutdown, 0),
 	SD_BUS_METHOD("Terminate", NULL, NULL, method_terminate, 0),

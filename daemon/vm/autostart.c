@@ -56,7 +56,7 @@ static void start_one(struct autostart *autostart, const char *name)
 
 	if (!vm || !vm->autostart || vm_is_active(vm))
 		return;
-	r = vm_start(vm, on_started, autostart, &e);
+	r = vm_start(vm, NULL, on_started, autostart, &e);
 	if (r < 0)
 		log_error("vm %s: autostart: %s", name, error_text(&e, r));
 	else

@@ -22,6 +22,7 @@
 #include "base/cursor.h"
 #include "base/log.h"
 #include "base/macro.h"
+#include "spec/append.h"
 #include "spec/support.h"
 #include "spec/wire.h"
 #include "vm/images.h"
@@ -463,12 +464,53 @@ static int setup_collect(struct vm *vm, struct setup *setup, struct error *e)
 	return store_console_begin(context->store, vm_name(vm), CONSOLE, &setup->fds[1], e);
 }
 
-static int ask_setup(struct vm *vm, const struct setup *setup, struct error *e)
+/* The command lines of a start. */
+struct cmdlines {
+	char *of[N_PARTITION_ROLES]; /* owned; NULL: none */
+};
+
+static void cmdlines_fini(struct cmdlines *cmdlines)
+{
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		free(cmdlines->of[role]);
+}
+
+static int cmdlines_init(struct cmdlines *cmdlines, const struct vm *vm, const struct vm_start_options *options,
+	struct error *e)
+{
+	const char *added[N_PARTITION_ROLES] = {};
+	enum partition_role only;
+	int r = 0;
+
+	if (options)
+		memcpy(added, options->append_to, sizeof(added));
+	if (options && options->append) {
+		r = spec_append_target(vm->stored, &only, e);
+		if (r == 0)
+			added[only] = options->append;
+	}
+	for (int role = 0; r == 0 && role < N_PARTITION_ROLES; role++)
+		r = spec_append(vm->stored, (enum partition_role)role, added[role] ? added[role] : "",
+			&cmdlines->of[role], e);
+	return r;
+}
+
+/* The definition as it is told to the monitor. */
+static void encode(const struct vm *vm, const struct cmdlines *cmdlines, struct buffer *b)
+{
+	struct vm_spec spec = *vm->stored;
+
+	spec.ros_cmdline = cmdlines->of[PARTITION_ROS];
+	spec.hrt_cmdline = cmdlines->of[PARTITION_HRT];
+	spec_encode(&spec, b);
+}
+
+static int ask_setup(struct vm *vm, const struct setup *setup, const struct cmdlines *cmdlines, struct error *e)
 {
 	struct buffer b = BUFFER_INIT(LINK_MESSAGE_MAX);
 	int r;
 
-	spec_encode(vm->stored, &b);
+	encode(vm, cmdlines, &b);
 	r = buffer_ok(&b)
 		? 0
 		: error_set(e, -ENOMEM, "VM %s: its definition does not fit into a message", vm_name(vm));
@@ -479,7 +521,7 @@ static int ask_setup(struct vm *vm, const struct setup *setup, struct error *e)
 	return r;
 }
 
-static int spawn(struct vm *vm, struct error *e)
+static int spawn(struct vm *vm, const struct cmdlines *cmdlines, struct error *e)
 {
 	struct setup setup _cleanup_(setup_fini) = {};
 	int r;
@@ -490,7 +532,7 @@ static int spawn(struct vm *vm, struct error *e)
 	r = monitor_spawn(vm->context->base, vm->context->monitor_path, &hooks, vm, &vm->monitor, e);
 	if (r < 0)
 		return r;
-	r = ask_setup(vm, &setup, e);
+	r = ask_setup(vm, &setup, cmdlines, e);
 	if (r < 0)
 		vm->monitor = monitor_free(vm->monitor);
 	return r;
@@ -549,17 +591,20 @@ static int check_startable(const struct vm *vm, struct error *e)
  * build (LINK_SETUP), tell it to run (LINK_START). hvmd serves everybody else meanwhile. The states on
  * the way are in vm/state.h.
  */
-int vm_start(struct vm *vm, vm_done_fn done, void *userdata, struct error *e)
+int vm_start(struct vm *vm, const struct vm_start_options *options, vm_done_fn done, void *userdata, struct error *e)
 {
+	struct cmdlines cmdlines _cleanup_(cmdlines_fini) = {};
 	int r;
 
 	r = check_startable(vm, e);
 	if (r == 0)
 		r = spec_check_supported(vm->stored, e);
+	if (r == 0)
+		r = cmdlines_init(&cmdlines, vm, options, e);
 	if (r < 0)
 		return r;
 	vm_context_probe_host(vm->context);
-	r = spawn(vm, e);
+	r = spawn(vm, &cmdlines, e);
 	if (r < 0)
 		return r;
 	begin_run(vm);

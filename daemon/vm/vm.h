@@ -172,8 +172,17 @@ int vm_open_images(const struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct erro
 /* Whether there is a machine to ask: 0, or -ESRCH or -EBUSY with a sentence. */
 int vm_check_running(const struct vm *vm, struct error *e);
 
-/* Spawns a monitor, has it build the machine, and runs it. done: the HRT runs, or why it does not. */
-int vm_start(struct vm *vm, vm_done_fn done, void *userdata, struct error *e);
+/* What a start adds to command lines, where the definition lets it (spec/append.h); all borrowed, NULL: nothing. */
+struct vm_start_options {
+	const char *append;                       /* to the only one that may be added to */
+	const char *append_to[N_PARTITION_ROLES];
+};
+
+/*
+ * Spawns a monitor, has it build the machine, and runs it. done: the HRT runs, or
+ * why it does not. `options` is NULL where there are none.
+ */
+int vm_start(struct vm *vm, const struct vm_start_options *options, vm_done_fn done, void *userdata, struct error *e);
 
 /*
  * Ends a VM. The monitor is asked to go, and is killed after `timeout_usec`; 0

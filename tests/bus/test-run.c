@@ -71,6 +71,67 @@ Test(run, hrt_shows_what_its_image_got)
 	cr_expect_str_eq(property(HRT("a"), "EntryAddress"), "8388672");
 }
 
+/* --- Adding to a command line: the fake does what stands there ------------- */
+
+/* Defines VM "a", whose HRT's command line begins with `cmdline` and may be added to. */
+static void define_open(const char *cmdline)
+{
+	const char *closed = definition("a", cmdline), *at = strstr(closed, "cmdline=");
+	char open[4096];
+
+	snprintf(open, sizeof(open), "%.*sappend=\"y\" %s", (int)(at - closed), closed, at);
+	expect_success(define(open, "an image"));
+}
+
+static int start_with(const char *option, const char *text)
+{
+	return call(MANAGER, "StartVMWithOptions", "sta{sv}", "a", (uint64_t)0, 1, option, "s", text);
+}
+
+Test(run, start_adds_to_the_command_line_for_this_run)
+{
+	define_open("");
+	expect_error(start_with("append-hrt", "refuse-start"), "org.hvmd1.NotSupported", "");
+	expect_success(start("a"));
+	expect_success(shutdown_vm("a"));
+	expect_error(start_with("append", "refuse-setup"), "org.hvmd1.BadBootImage", "");
+}
+
+Test(run, start_adds_behind_what_is_there)
+{
+	define_open("refuse-");
+	expect_success(start_with("append-hrt", "start"));
+	expect_success(shutdown_vm("a"));
+	expect_success(start_with("append-hrt", "")); /* nothing is added */
+}
+
+Test(run, start_with_options_works_on_the_vm_itself_and_without_any)
+{
+	define_vm("a", "");
+	expect_success(call(VM("a"), "StartWithOptions", "ta{sv}", (uint64_t)0, 0));
+	cr_expect_str_eq(property(VM("a"), "State"), "running");
+}
+
+Test(run, start_adds_nothing_where_the_definition_does_not_let_it)
+{
+	define_vm("a", "");
+	expect_error(start_with("append", "x"), "org.hvmd1.NotSupported",
+		"VM a: its definition lets nobody add to a command line; append=\"y\" at ros or hrt would");
+	expect_error(start_with("append-hrt", "x"), "org.hvmd1.NotSupported",
+		"VM a: its definition lets nobody add to the command line of hrt; append=\"y\" there would");
+	cr_expect_str_eq(property(VM("a"), "State"), "inactive");
+}
+
+Test(run, start_refuses_options_that_it_does_not_know_and_texts_that_cannot_be)
+{
+	define_open("");
+	expect_error(start_with("cmdline", "x"), "org.freedesktop.DBus.Error.InvalidArgs",
+		"option \"cmdline\" is not known; known are append, append-ros and append-hrt");
+	expect_error(start_with("append", "two\nlines"), "org.freedesktop.DBus.Error.InvalidArgs", "control character");
+	expect_error(call(MANAGER, "StartVMWithOptions", "sta{sv}", "a", (uint64_t)0, 1, "append", "u", 7),
+		"org.freedesktop.DBus.Error.InvalidArgs", "option \"append\" is not a text (s)");
+}
+
 Test(run, vm_is_found_by_its_process)
 {
 	const char *path;

@@ -697,7 +697,7 @@ Test(registry, without_kvm_a_start_says_why)
 	struct error e = {};
 
 	define(registry, "a", "abc", NULL);
-	cr_expect_eq(vm_start(registry->vms[0], NULL, NULL, &e), -ENODEV);
+	cr_expect_eq(vm_start(registry->vms[0], NULL, NULL, NULL, &e), -ENODEV);
 	cr_expect(strstr(e.text, "/nonexistent does not exist"), "%s", e.text);
 	cr_expect_eq(registry->vms[0]->life.state, VM_INACTIVE);
 	registry_free(registry);
