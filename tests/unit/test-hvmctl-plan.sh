@@ -173,7 +173,7 @@ check "a program that is no monitor is one sentence" gives 1 "" \
 	"hvmctl: @/good.xml: its images cannot be looked at: /bin/true exited with status 0 before it had answered" \
 	plan --monitor=/bin/true "$work/good.xml"
 check "a monitor that dies is one sentence" misbehaves die-in-inspect \
-	"was killed by signal 15 (Terminated) before it had answered"
+	"was killed by signal 4 (Illegal instruction) before it had answered"
 check "a monitor that does not greet is one sentence" misbehaves no-hello \
 	"broke the link protocol: its first message is no greeting; is it the hvm-monitor of hvmd $("$top_builddir/hvmctl" --version | sed 's/.* //')?"
 check "a monitor that answers too much is one sentence" misbehaves bad-inspect \
