@@ -75,6 +75,31 @@
  */
 #define HVM_REQ_UNHANDLED 0xEEu
 
+#if defined(__GNUC__) && defined(__x86_64__)
+/* One hypercall by the port, and by the doorbell (where the caller has HVM_DOORBELL_GPA mapped). */
+static __inline__ uint64_t hvm_port_call(uint64_t request, uint64_t a2, uint64_t a3)
+{
+	uint64_t rax = HVM_HYPERCALL;
+
+	__asm__ volatile("outl %%eax, %[port]"
+		: "+a"(rax)
+		: "b"(HVM_MARKER), "c"(request), "d"(a2), "S"(a3), [port] "N"(HVM_PORT)
+		: "memory");
+	return rax;
+}
+
+static __inline__ uint64_t hvm_doorbell_call(volatile uint32_t *doorbell, uint64_t request, uint64_t a2, uint64_t a3)
+{
+	uint64_t rax = HVM_HYPERCALL;
+
+	__asm__ volatile("movl %%eax, (%[doorbell])"
+		: "+a"(rax)
+		: "b"(HVM_MARKER), "c"(request), "d"(a2), "S"(a3), [doorbell] "D"(doorbell)
+		: "memory");
+	return rax;
+}
+#endif
+
 /*
  * State                            the requests that are not refused, and what comes then
  * HVM_STATE_IDLE                   CALL, PARCALL, SYNC, MERGE, UNMERGE, SYNC_GDT, RESTORE_GDT

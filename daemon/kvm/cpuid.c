@@ -187,8 +187,8 @@ static void add_hypervisor(struct kvm_cpuid2 *table, const struct vcpu_topology 
 
 	add(table, (struct kvm_cpuid_entry2){.function = base + HVM_CPUID_SIGNATURE, .eax = base + HVM_CPUID_ABI,
 		.ebx = HVM_CPUID_NAME, .ecx = HVM_CPUID_NAME, .edx = HVM_CPUID_NAME});
-	add(table, (struct kvm_cpuid_entry2){.function = base + HVM_CPUID_ABI, .eax = HVM_PORT, .ecx = t->role,
-		.edx = HVM_ABI_VERSION});
+	add(table, (struct kvm_cpuid_entry2){.function = base + HVM_CPUID_ABI, .eax = HVM_PORT,
+		.ebx = HVM_DOORBELL_GPA, .ecx = t->role, .edx = HVM_ABI_VERSION});
 }
 
 /* Leaves that we write anew, or do not hand on. */

@@ -116,6 +116,13 @@ bool kvm_host_has_gigabyte_pages(const struct kvm_host *host)
 	return false;
 }
 
+bool kvm_host_intercepts_hypercalls(const struct kvm_host *host)
+{
+	int flags = kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_XEN_HVM); /* cage(build): KVM_CHECK_EXTENSION */
+
+	return flags > 0 && flags & KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL;
+}
+
 bool kvm_host_has_dirty_ring(const struct kvm_host *host)
 {
 	return kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING) >= (int)RING_SIZE;

@@ -47,6 +47,7 @@ struct kvm_vcpu {
 	struct kvm_run *run;
 	size_t run_size;
 	struct vcpu_registers registers; /* copied at each exit */
+	bool kicked;                     /* immediate_exit is to stay; see kvm_vcpu_complete() */
 	struct kvm_sregs reset_sregs;    /* as KVM made the vCPU: the APIC base is taken from here */
 	struct kvm_lapic_state reset_lapic;
 	struct kvm_dirty_gfn *ring; /* RING_ENTRIES; NULL: nothing is tracked */

@@ -92,6 +92,13 @@ int kvm_machine_add_pc(struct kvm_machine *machine, struct error *e);
 void kvm_machine_set_irq(struct kvm_machine *machine, uint32_t irq, bool level);
 int kvm_machine_reset_pc(struct kvm_machine *machine, struct error *e);
 
+/*
+ * Whether this KVM can hand us hypercalls by instruction (KVM_CAP_XEN_HVM, 4.101), and
+ * having it do so: of every privilege level. Before the vCPUs.
+ */
+bool kvm_host_intercepts_hypercalls(const struct kvm_host *host);
+int kvm_machine_intercept_hypercalls(struct kvm_machine *machine, struct error *e);
+
 /* --- A vCPU --------------------------------------------------------------------------------------------------- */
 
 struct kvm_vcpu;
@@ -134,8 +141,6 @@ struct vcpu_state {
 	uint16_t gdt_limit, idt_limit;
 	/* An event is half delivered, or the next instruction is shielded (STI, MOV SS), or this is SMM: wait. */
 	bool unsettled;
-	bool halted;
-	bool awake; /* runnable or halted: no INIT or SIPI is awaited */
 };
 
 /* 64-bit mode (not compatibility mode) with 4-level paging. */
@@ -151,6 +156,7 @@ enum vcpu_exit_kind {
 	VCPU_EXIT_EMULATION,      /* an instruction KVM cannot emulate */
 	VCPU_EXIT_FAIL_ENTRY,     /* the processor refused the guest state */
 	VCPU_EXIT_RING_FULL,      /* read it with kvm_vcpu_harvest(), then kvm_machine_rearm() */
+	VCPU_EXIT_HYPERCALL,      /* vmcall or vmmcall, where kvm_machine_intercept_hypercalls() has been; answer by rax */
 	VCPU_EXIT_OTHER,
 	N_VCPU_EXIT_KINDS,
 };
@@ -218,8 +224,20 @@ const struct vcpu_registers *kvm_vcpu_registers(struct kvm_vcpu *vcpu);
 /* The rax that the guest finds at its next instruction. */
 void kvm_vcpu_set_rax(struct kvm_vcpu *vcpu, uint64_t rax);
 
-/* CR2 and CR3 now; zeros where KVM does not answer. */
-void kvm_vcpu_fault_registers(struct kvm_vcpu *vcpu, uint64_t *ret_cr2, uint64_t *ret_cr3);
+/*
+ * Finishes a half-done access as kvm_vcpu_complete() does, and reads everything.
+ * On the vCPU's thread, or while it is parked. An rax that was set is there after it.
+ */
+void kvm_vcpu_settle(struct kvm_vcpu *vcpu, struct vcpu_state *ret);
+
+/* The registers, CR2 and CS that the guest runs on with, after kvm_vcpu_settle(); a core that halts wakes up. */
+void kvm_vcpu_divert(struct kvm_vcpu *vcpu, const struct vcpu_registers *registers, const struct vcpu_state *state);
+
+/* An interrupt that the vCPU has in service is over, though the guest does not say so: clears it in its LAPIC. */
+void kvm_vcpu_retire_interrupt(struct kvm_vcpu *vcpu, uint8_t vector);
+
+/* Sends an interrupt to the LAPIC with this id, as a device does by a message. Whether it was taken. From any thread. */
+bool kvm_machine_interrupt(struct kvm_machine *machine, uint32_t apic_id, uint8_t vector);
 
 /* --- Pages written to (8.29) ------------------------------------------------------------------------------------ */
 

@@ -96,6 +96,25 @@ int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, vo
 	return 0;
 }
 
+#define XEN_PAGE_MSR 0x40000000u /* writing it would fill in Xen's hypercall page: there is none */
+
+int kvm_machine_intercept_hypercalls(struct kvm_machine *machine, struct error *e)
+{
+	struct kvm_xen_hvm_config config = {.flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL, .msr = XEN_PAGE_MSR};
+	int r = kvm_ioctl(machine->fd, KVM_XEN_HVM_CONFIG, (unsigned long)&config); /* cage(build): KVM_XEN_HVM_CONFIG */
+
+	return r < 0 ? error_set_errno(e, r, "KVM_XEN_HVM_CONFIG") : 0;
+}
+
+#define MSI_ADDRESS 0xFEE00000u /* SDM volume 3A, 11.11.1: destination in bits 19 to 12 */
+
+bool kvm_machine_interrupt(struct kvm_machine *machine, uint32_t apic_id, uint8_t vector)
+{
+	struct kvm_msi msi = {.address_lo = MSI_ADDRESS | apic_id << 12, .data = vector};
+
+	return kvm_ioctl(machine->fd, KVM_SIGNAL_MSI, (unsigned long)&msi) > 0; /* cage(run): KVM_SIGNAL_MSI */
+}
+
 void kvm_machine_stats(struct kvm_machine *machine, kvm_stat_fn fn, void *data)
 {
 	kvm_stats_each(&machine->stats, fn, data);

@@ -144,20 +144,16 @@ static int boot_sregs(struct kvm_vcpu *vcpu, const struct boot_registers *b, str
 	return r < 0 ? error_set_errno(e, r, "KVM_SET_SREGS") : 0;
 }
 
-static int boot_regs(struct kvm_vcpu *vcpu, const struct boot_registers *b, struct error *e)
+/* With the next KVM_RUN, behind what the ioctls here have set: nothing that was pending gets through. */
+static void boot_regs(struct kvm_vcpu *vcpu, const struct boot_registers *b)
 {
-	struct kvm_regs regs = {
+	vcpu->run->s.regs.regs = (struct kvm_regs){
 		.rax = b->rax, .rbx = b->rbx, .rcx = b->rcx, .rdx = b->rdx, .rsi = b->rsi, .rdi = b->rdi,
 		.rsp = b->rsp, .rbp = b->rbp, .r8 = b->r8, .r9 = b->r9, .r10 = b->r10, .r11 = b->r11,
 		.r12 = b->r12, .r13 = b->r13, .r14 = b->r14, .r15 = b->r15, .rip = b->rip, .rflags = b->rflags,
 	};
-	int r = kvm_ioctl(vcpu->fd, KVM_SET_REGS, (unsigned long)&regs); /* cage(run): KVM_SET_REGS */
-
-	if (r < 0)
-		return error_set_errno(e, r, "KVM_SET_REGS");
-	memcpy(&vcpu->run->s.regs.regs, &regs, sizeof(regs));
-	vcpu->run->kvm_dirty_regs = 0;
-	return 0;
+	vcpu->run->s.regs.events = (struct kvm_vcpu_events){};
+	vcpu->run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_EVENTS;
 }
 
 static int boot_fpu(struct kvm_vcpu *vcpu, struct error *e)
@@ -185,19 +181,15 @@ static int boot_xcr0(struct kvm_vcpu *vcpu, struct error *e)
 	return r < 0 ? error_set_errno(e, r, "KVM_SET_XCRS") : 0;
 }
 
-/* A timer armed by the last boot must not fire into this one: the LAPIC goes back first, events after it. */
+/* A timer armed by the last boot must not fire into this one: the LAPIC goes back first, events after it, in boot_regs(). */
 static int boot_interrupts(struct kvm_vcpu *vcpu, struct error *e)
 {
-	struct kvm_vcpu_events events = {};
 	struct kvm_mp_state mp_state = {.mp_state = KVM_MP_STATE_RUNNABLE};
 	int r;
 
 	r = kvm_ioctl(vcpu->fd, KVM_SET_LAPIC, (unsigned long)&vcpu->reset_lapic); /* cage(run): KVM_SET_LAPIC */
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_LAPIC");
-	r = kvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, (unsigned long)&events); /* cage(run): KVM_SET_VCPU_EVENTS */
-	if (r < 0)
-		return error_set_errno(e, r, "KVM_SET_VCPU_EVENTS");
 	r = kvm_ioctl(vcpu->fd, KVM_SET_MP_STATE, (unsigned long)&mp_state); /* cage(run): KVM_SET_MP_STATE */
 	return r < 0 ? error_set_errno(e, r, "KVM_SET_MP_STATE") : 0;
 }
@@ -221,7 +213,8 @@ int kvm_vcpu_boot(struct kvm_vcpu *vcpu, const struct boot_registers *registers,
 	r = boot_xcr0(vcpu, e);
 	if (r < 0)
 		return r;
-	return boot_regs(vcpu, registers, e);
+	boot_regs(vcpu, registers);
+	return 0;
 }
 
 static const char *const exit_names[] = {
@@ -234,6 +227,7 @@ static const char *const exit_names[] = {
 	[VCPU_EXIT_EMULATION] = "emulation-failure",
 	[VCPU_EXIT_FAIL_ENTRY] = "fail-entry",
 	[VCPU_EXIT_RING_FULL] = "ring-full",
+	[VCPU_EXIT_HYPERCALL] = "hypercall",
 	[VCPU_EXIT_OTHER] = "other",
 };
 static_assert(ARRAY_SIZE(exit_names) == N_VCPU_EXIT_KINDS, "an exit has no name");
@@ -293,6 +287,10 @@ static void translate_exit(struct kvm_run *run, struct vcpu_exit *ret)
 	case KVM_EXIT_SHUTDOWN:
 		ret->kind = VCPU_EXIT_SHUTDOWN;
 		break;
+	case KVM_EXIT_XEN:
+		if (run->xen.type == KVM_EXIT_XEN_HCALL)
+			ret->kind = VCPU_EXIT_HYPERCALL;
+		break;
 	case KVM_EXIT_DIRTY_RING_FULL:
 		ret->kind = VCPU_EXIT_RING_FULL;
 		break;
@@ -310,10 +308,12 @@ static void translate_exit(struct kvm_run *run, struct vcpu_exit *ret)
 /* Whether a shutdown has cost the guest's registers: AMD's manual, volume 2, 15.14.3. We ask, since no exit says. */
 static bool is_after_init(struct kvm_vcpu *vcpu)
 {
-	struct kvm_sregs sregs;
+	struct vcpu_state state;
 
-	return vcpu->run->s.regs.regs.rip == RIP_RESET &&
-		kvm_ioctl(vcpu->fd, KVM_GET_SREGS, (unsigned long)&sregs) >= 0 && !(sregs.cr0 & CR0_PE);
+	if (vcpu->run->s.regs.regs.rip != RIP_RESET)
+		return false;
+	kvm_vcpu_settle(vcpu, &state);
+	return !(state.cr0 & CR0_PE);
 }
 
 int kvm_vcpu_run(struct kvm_vcpu *vcpu, struct vcpu_exit *ret)
@@ -330,22 +330,25 @@ int kvm_vcpu_run(struct kvm_vcpu *vcpu, struct vcpu_exit *ret)
 	return 0;
 }
 
+/* A kick that comes meanwhile is not forgotten: its two stores, and ours, are in opposite order. */
 void kvm_vcpu_complete(struct kvm_vcpu *vcpu)
 {
-	uint8_t before = __atomic_exchange_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	ioctl(vcpu->fd, KVM_RUN, 0); /* EINTR, always: that is what immediate_exit is for */
-	if (!before)
-		kvm_vcpu_unkick(vcpu);
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&vcpu->kicked, __ATOMIC_SEQ_CST))
+		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 }
 
 void kvm_vcpu_kick(struct kvm_vcpu *vcpu)
 {
+	__atomic_store_n(&vcpu->kicked, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 }
 
 void kvm_vcpu_unkick(struct kvm_vcpu *vcpu)
 {
+	__atomic_store_n(&vcpu->kicked, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -355,6 +358,68 @@ const struct vcpu_registers *kvm_vcpu_registers(struct kvm_vcpu *vcpu)
 	return &vcpu->registers;
 }
 
+static struct boot_segment from_kvm_segment(const struct kvm_segment *s)
+{
+	return (struct boot_segment){
+		.base = s->base, .limit = s->limit, .selector = s->selector, .type = s->type, .present = s->present,
+		.dpl = s->dpl, .db = s->db, .s = s->s, .l = s->l, .g = s->g, .unusable = s->unusable,
+	};
+}
+
+static bool unsettled(const struct kvm_vcpu_events *events)
+{
+	return events->exception.injected || events->exception.pending || events->interrupt.injected ||
+	       events->interrupt.shadow || events->nmi.injected || events->smi.smm;
+}
+
+void kvm_vcpu_settle(struct kvm_vcpu *vcpu, struct vcpu_state *ret)
+{
+	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
+
+	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
+	kvm_vcpu_complete(vcpu);
+	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+	*ret = (struct vcpu_state){
+		.cr0 = sregs->cr0, .cr2 = sregs->cr2, .cr3 = sregs->cr3, .cr4 = sregs->cr4, .efer = sregs->efer,
+		.cs = from_kvm_segment(&sregs->cs), .ds = from_kvm_segment(&sregs->ds),
+		.es = from_kvm_segment(&sregs->es), .fs = from_kvm_segment(&sregs->fs),
+		.gs = from_kvm_segment(&sregs->gs), .ss = from_kvm_segment(&sregs->ss),
+		.tr = from_kvm_segment(&sregs->tr),
+		.gdt_base = sregs->gdt.base, .gdt_limit = sregs->gdt.limit,
+		.idt_base = sregs->idt.base, .idt_limit = sregs->idt.limit,
+		.unsettled = unsettled(&vcpu->run->s.regs.events),
+	};
+}
+
+void kvm_vcpu_divert(struct kvm_vcpu *vcpu, const struct vcpu_registers *registers, const struct vcpu_state *state)
+{
+	struct kvm_mp_state mp_state = {.mp_state = KVM_MP_STATE_RUNNABLE};
+
+	memcpy(&vcpu->run->s.regs.regs, registers, sizeof(*registers));
+	vcpu->run->s.regs.sregs.cr2 = state->cr2;
+	vcpu->run->s.regs.sregs.cs = to_kvm_segment(&state->cs);
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	kvm_ioctl(vcpu->fd, KVM_SET_MP_STATE, (unsigned long)&mp_state);
+}
+
+#define LAPIC_ISR 0x100u /* eight registers, 16 bytes apart; SDM volume 3A, table 11-1 */
+
+void kvm_vcpu_retire_interrupt(struct kvm_vcpu *vcpu, uint8_t vector)
+{
+	struct kvm_lapic_state lapic;
+	uint32_t in_service, bit = 1u << vector % 32;
+	char *at = lapic.regs + LAPIC_ISR + vector / 32 * 16;
+
+	if (kvm_ioctl(vcpu->fd, KVM_GET_LAPIC, (unsigned long)&lapic) < 0) /* cage(run): KVM_GET_LAPIC */
+		return;
+	memcpy(&in_service, at, 4);
+	if (!(in_service & bit))
+		return; /* the guest has said so itself */
+	in_service &= ~bit;
+	memcpy(at, &in_service, 4);
+	kvm_ioctl(vcpu->fd, KVM_SET_LAPIC, (unsigned long)&lapic);
+}
+
 bool vcpu_in_long_mode(const struct vcpu_state *state)
 {
 	return state->cr0 & CR0_PG && state->efer & EFER_LMA && state->cs.l && !(state->cr4 & CR4_LA57);
@@ -362,19 +427,10 @@ bool vcpu_in_long_mode(const struct vcpu_state *state)
 
 void kvm_vcpu_set_rax(struct kvm_vcpu *vcpu, uint64_t rax)
 {
+	if (vcpu->run->exit_reason == KVM_EXIT_XEN)
+		vcpu->run->xen.u.hcall.result = rax; /* KVM sets rax from it behind the registers */
 	vcpu->run->s.regs.regs.rax = rax;
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
-}
-
-void kvm_vcpu_fault_registers(struct kvm_vcpu *vcpu, uint64_t *ret_cr2, uint64_t *ret_cr3)
-{
-	struct kvm_sregs sregs;
-
-	*ret_cr2 = *ret_cr3 = 0;
-	if (kvm_ioctl(vcpu->fd, KVM_GET_SREGS, (unsigned long)&sregs) < 0)
-		return;
-	*ret_cr2 = sregs.cr2;
-	*ret_cr3 = sregs.cr3;
 }
 
 void kvm_vcpu_stats(struct kvm_vcpu *vcpu, kvm_stat_fn fn, void *data)

@@ -43,29 +43,38 @@ static enum core_order core_wait_for_order(struct core *core)
 	return order;
 }
 
+/* Whether it is still to run; then it can be kicked once more. */
 static bool core_should_run(struct core *core)
 {
 	bool run;
 
 	pthread_mutex_lock(&core->lock);
 	run = core->order == CORE_RUN;
+	if (run)
+		kvm_vcpu_unkick(core->vcpu);
 	pthread_mutex_unlock(&core->lock);
 	return run;
 }
 
-/* One exit; false when the core is to leave the guest. */
+/* One entry and exit; false when the core is to leave the guest. */
 static bool core_step(struct core *core)
 {
 	struct vcpu_exit exit;
-	int r = kvm_vcpu_run(core->vcpu, &exit);
+	int r;
 
+	while (core->listener->enter(core, core->interrupted))
+		;
+	r = kvm_vcpu_run(core->vcpu, &exit);
+	core->interrupted = false;
 	if (r < 0) {
 		core->listener->failed(core, r);
 		return false;
 	}
 	counter_add(&core->counters.exits[exit.kind], 1);
-	if (exit.kind == VCPU_EXIT_INTERRUPTED)
+	if (exit.kind == VCPU_EXIT_INTERRUPTED) {
+		core->interrupted = true;
 		return core_should_run(core);
+	}
 	return core->listener->exit(core, &exit);
 }
 
@@ -155,18 +164,29 @@ int core_start(struct core *core, struct error *e)
 /*
  * The kick closes the race with a thread that is on its way into KVM_RUN: a
  * signal that arrives before it would be lost, immediate_exit is not. It is sent
- * by a bare system call because pthread_kill() needs three.
+ * by a bare system call because pthread_kill() needs three. Under the lock.
  */
+static void kick(struct core *core)
+{
+	kvm_vcpu_kick(core->vcpu);
+	if (core->tid)
+		syscall(SYS_tgkill, core->process, core->tid, CORE_SIGNAL); /* cage(run): tgkill, rt_sigreturn */
+}
+
 void core_order(struct core *core, enum core_order order)
 {
 	pthread_mutex_lock(&core->lock);
 	core->order = order;
-	if (order != CORE_RUN) {
-		kvm_vcpu_kick(core->vcpu);
-		if (core->tid)
-			syscall(SYS_tgkill, core->process, core->tid, CORE_SIGNAL); /* cage(run): tgkill, rt_sigreturn */
-	}
+	if (order != CORE_RUN)
+		kick(core);
 	pthread_cond_broadcast(&core->changed);
+	pthread_mutex_unlock(&core->lock);
+}
+
+void core_kick(struct core *core)
+{
+	pthread_mutex_lock(&core->lock);
+	kick(core);
 	pthread_mutex_unlock(&core->lock);
 }
 

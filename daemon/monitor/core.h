@@ -57,6 +57,7 @@ struct core {
 	struct kvm_vcpu *vcpu; /* owned */
 	struct debug_port port;
 	struct core_counters counters;
+	bool interrupted; /* the last exit was for a kick or an order; the thread's own */
 
 	pthread_t thread;
 	pid_t process, tid;   /* what a signal is sent to; tid under lock, 0: has not begun */
@@ -75,6 +76,8 @@ struct core {
 struct core_listener {
 	/* Handles one exit; false: the core parks until it is ordered to run again. */
 	bool (*exit)(struct core *core, const struct vcpu_exit *exit);
+	/* Before each entry; `interrupted`: it comes from VCPU_EXIT_INTERRUPTED. True: ask again, something has changed. */
+	bool (*enter)(struct core *core, bool interrupted);
 	/* KVM_RUN itself failed; the core parks. */
 	void (*failed)(struct core *core, int error);
 };
@@ -87,6 +90,9 @@ int core_start(struct core *core, struct error *e);
 
 /* Gives an order; does not wait for it. */
 void core_order(struct core *core, enum core_order order);
+
+/* Has the core leave the guest if it is there, and enter it again. From any thread. */
+void core_kick(struct core *core);
 
 /* Waits until the core is parked, to `deadline_usec` (CLOCK_MONOTONIC) at the latest; whether it is. */
 bool core_wait_parked(struct core *core, uint64_t deadline_usec);

@@ -23,7 +23,6 @@
 #include "base/checked.h"
 #include "base/cursor.h"
 #include "guest/paging.h"
-#include "monitor/hypercall.h"
 #include "monitor/machine.h"
 
 #define PORT_DELAY 0x80 /* written by guests only to pass time */
@@ -33,7 +32,8 @@ static void report(struct core *core, enum vm_reason reason, bool ours, uint64_t
 
 static void report(struct core *core, enum vm_reason reason, bool ours, uint64_t address, const char *format, ...)
 {
-	struct crash crash = {.valid = true, .ours = ours, .reason = reason, .core = core->id, .address = address};
+	struct crash crash = {.valid = true, .ours = ours, .reason = reason, .core = core->id, .address = address,
+		.vector = reason == REASON_TRIPLE_FAULT ? VECTOR_DF : HVM_VECTOR_EXCEPTION};
 	int n = snprintf(crash.text, sizeof(crash.text), "core %u: ", core->id);
 	va_list ap;
 
@@ -60,16 +60,18 @@ static const char *vector_name(uint64_t vector)
 }
 
 /* The stack as the null handler leaves it; see HVM_REQ_UNHANDLED. */
-static void report_unhandled(struct core *core, const struct vcpu_registers *registers)
+void machine_report_unhandled(struct core *core)
 {
+	const struct vcpu_registers *registers = kvm_vcpu_registers(core->vcpu);
+	struct vcpu_state state;
 	uint8_t stack[6 * 8] = {}; /* rcx, rbx, rax, vector, then error code and RIP, or RIP */
 	struct cursor c = cursor_init(stack, sizeof(stack));
-	uint64_t cr2, cr3, vector, error = 0, rip;
+	uint64_t vector, error = 0, rip;
 	bool has_error;
 	char code[48] = "";
 
-	kvm_vcpu_fault_registers(core->vcpu, &cr2, &cr3);
-	if (paging_read(&core->partition->machine->memory, cr3, registers->rsp, stack, sizeof(stack)) < 0) {
+	kvm_vcpu_settle(core->vcpu, &state);
+	if (paging_read(&core->partition->machine->memory, state.cr3, registers->rsp, stack, sizeof(stack)) < 0) {
 		report(core, REASON_GUEST_PANIC, false, registers->rip,
 			"the null handler was entered with a stack (0x%" PRIx64 ") that is not mapped", registers->rsp);
 		return;
@@ -85,50 +87,11 @@ static void report_unhandled(struct core *core, const struct vcpu_registers *reg
 	if (vector == VECTOR_PF)
 		report(core, REASON_GUEST_PANIC, false, rip,
 			"page fault (vector 14%s) at RIP 0x%" PRIx64 ", address 0x%" PRIx64
-			": the guest has no handler for it", code, rip, cr2);
+			": the guest has no handler for it", code, rip, state.cr2);
 	else
 		report(core, REASON_GUEST_PANIC, false, rip,
 			"%s (vector %" PRIu64 "%s) at RIP 0x%" PRIx64 ": the guest has no handler for it",
 			vector_name(vector), vector, code, rip);
-}
-
-/* Whether the core goes on: one that asked for its own partition's reset waits for it. */
-static bool want_reset(struct core *core, bool ros, bool hrt)
-{
-	struct machine *machine = core->partition->machine;
-
-	if (ros)
-		machine_want_reset(machine, PARTITION_ROS);
-	if (hrt)
-		machine_want_reset(machine, PARTITION_HRT);
-	return core->partition->role == PARTITION_ROS ? !ros : !hrt;
-}
-
-static bool do_hypercall(struct core *core)
-{
-	const struct vcpu_registers *registers = kvm_vcpu_registers(core->vcpu);
-	enum hypercall_effect effect;
-	uint64_t rax = hypercall_decide(registers, core->partition->role, &effect);
-
-	counter_add(rax == HVM_FAILED ? &core->counters.hypercalls_refused : &core->counters.hypercalls, 1);
-	kvm_vcpu_set_rax(core->vcpu, rax);
-	switch (effect) {
-	case HYPERCALL_NOTHING:
-		return true;
-	case HYPERCALL_NOTE_BOOT:
-		machine_note_sign(core->partition);
-		return true;
-	case HYPERCALL_RESET_ROS:
-		return want_reset(core, true, false);
-	case HYPERCALL_RESET_HRT:
-		return want_reset(core, false, true);
-	case HYPERCALL_RESET_ALL:
-		return want_reset(core, true, true);
-	case HYPERCALL_UNHANDLED:
-		report_unhandled(core, registers);
-		return false;
-	}
-	return true;
 }
 
 static bool do_msr(struct core *core, const struct vcpu_exit *exit)
@@ -160,7 +123,7 @@ static enum answer do_own_port(struct core *core, const struct vcpu_exit *exit)
 	switch (exit->io.port) {
 	case HVM_PORT:
 		if (exit->io.size == 4 && exit->io.count == 1)
-			return do_hypercall(core) ? ANSWER_GO_ON : ANSWER_PARK;
+			return talk_hypercall(core) ? ANSWER_GO_ON : ANSWER_PARK;
 		return ANSWER_NOBODY;
 	case HVM_PORT_CONSOLE:
 		if (exit->io.size != 1)
@@ -204,8 +167,24 @@ static bool do_io(struct core *core, const struct vcpu_exit *exit)
 	return true;
 }
 
+/* A hypercall from any privilege level, or a look whether there is one. */
+static bool do_doorbell(struct core *core, const struct vcpu_exit *exit)
+{
+	static const uint32_t magic = HVM_DOORBELL_MAGIC;
+	uint64_t offset = exit->mmio.gpa - HVM_DOORBELL_GPA;
+
+	if (exit->mmio.write)
+		return offset || exit->mmio.size != 4 || talk_hypercall(core);
+	memset(exit->mmio.data, 0xFF, exit->mmio.size);
+	for (uint32_t i = 0; i < exit->mmio.size && offset + i < sizeof(magic); i++)
+		exit->mmio.data[i] = ((const uint8_t *)&magic)[offset + i];
+	return true;
+}
+
 static bool do_mmio(struct core *core, const struct vcpu_exit *exit)
 {
+	if (exit->mmio.gpa - HVM_DOORBELL_GPA < PAGE_SIZE)
+		return do_doorbell(core, exit);
 	if (!on_bus(&core->partition->mmio, exit->mmio.gpa, exit->mmio.write, exit->mmio.data, exit->mmio.size))
 		note_unknown(core, UNKNOWN_PAGE, round_down(exit->mmio.gpa, PAGE_SIZE), exit->mmio.write);
 	return true;
@@ -256,6 +235,8 @@ static bool do_exit(struct core *core, const struct vcpu_exit *exit)
 		return do_mmio(core, exit);
 	case VCPU_EXIT_MSR:
 		return do_msr(core, exit);
+	case VCPU_EXIT_HYPERCALL:
+		return talk_hypercall(core);
 	case VCPU_EXIT_SHUTDOWN:
 		report_shutdown(core, exit, rip);
 		return false;
@@ -286,5 +267,6 @@ static void do_failed(struct core *core, int error)
 
 const struct core_listener machine_core_listener = {
 	.exit = do_exit,
+	.enter = talk_deliver,
 	.failed = do_failed,
 };

@@ -67,6 +67,7 @@ static int boot_hrt(struct machine *machine, uint64_t since_usec, struct error *
 	}
 	__atomic_store_n(&p->first_sign_usec, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->boot_usec, since_usec, __ATOMIC_RELAXED);
+	talk_hrt_booted(machine);
 	p->state = PARTITION_RUNNING;
 	p->reason = REASON_BOOTED;
 	order_cores(p, CORE_RUN);
@@ -117,7 +118,6 @@ static int put_back_hrt_memory(struct machine *machine, struct error *e)
 	r = hrt_memory_put_back(&machine->hrt_memory, e);
 	if (r == 0)
 		r = kvm_machine_rearm(p->kvm, e);
-	memset(machine->comm_page, 0, PAGE_SIZE);
 	pit_fini(&machine->pit);
 	pit_init(&machine->pit);
 	return r;
@@ -152,6 +152,7 @@ static int revive(struct partition *p, uint64_t since_usec, struct error *e)
 	console_mark(machine->console, "%s reset %llu", partition_role_to_string(p->role),
 		(unsigned long long)p->n_resets);
 	if (p->role == PARTITION_ROS) {
+		talk_ros_reset(machine);
 		r = put_back_ros_memory(machine, e);
 		if (r == 0)
 			p->state = PARTITION_PARKED; /* no kernel was given */
@@ -182,6 +183,8 @@ int machine_reset(struct machine *machine, const bool which[N_PARTITION_ROLES], 
 
 	if (r < 0)
 		return r;
+	if (which[PARTITION_HRT])
+		talk_hrt_gone(machine); /* nobody calls it meanwhile */
 	for (int role = 0; role < N_PARTITION_ROLES; role++)
 		if (which[role])
 			order_cores(&machine->partitions[role], CORE_PARK);
@@ -218,6 +221,8 @@ bool machine_collect_crash(struct machine *machine, struct partition *partition,
 		debug_port_flush(&partition->cores[i].port, UINT64_MAX);
 	partition->state = ret->ours ? PARTITION_FAILED : PARTITION_CRASHED;
 	partition->reason = ret->reason;
+	if (partition->role == PARTITION_HRT)
+		talk_hrt_crashed(machine, ret->address, ret->vector);
 	console_mark(machine->console, "%s %s: %s", partition_role_to_string(partition->role),
 		partition_state_to_string(partition->state), ret->text);
 	return true;
@@ -238,7 +243,7 @@ bool machine_flush_console(struct machine *machine, uint64_t until_usec)
 
 /* --- From the cores' threads -------------------------------------------------------------------------------- */
 
-static void wake(struct machine *machine)
+void machine_wake(struct machine *machine)
 {
 	uint64_t one = 1;
 	ssize_t n = write(machine->wake_fd, &one, sizeof(one));
@@ -254,7 +259,7 @@ void machine_report_crash(struct partition *partition, const struct crash *crash
 	if (!partition->crash.valid)
 		partition->crash = *crash;
 	pthread_mutex_unlock(&machine->lock);
-	wake(machine);
+	machine_wake(machine);
 }
 
 void machine_want_reset(struct machine *machine, enum partition_role role)
@@ -262,7 +267,7 @@ void machine_want_reset(struct machine *machine, enum partition_role role)
 	pthread_mutex_lock(&machine->lock);
 	machine->reset_wanted[role] = true;
 	pthread_mutex_unlock(&machine->lock);
-	wake(machine);
+	machine_wake(machine);
 }
 
 void machine_want_flush(struct machine *machine)
@@ -274,7 +279,7 @@ void machine_want_flush(struct machine *machine)
 	machine->flush_wanted = true;
 	pthread_mutex_unlock(&machine->lock);
 	if (first)
-		wake(machine);
+		machine_wake(machine);
 }
 
 void machine_note_sign(struct partition *partition)

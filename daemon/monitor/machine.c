@@ -81,6 +81,7 @@ static int make_memory(struct machine *machine, struct error *e)
 		return error_set_errno(e, -errno, "making the comm page");
 	machine->comm_page = p;
 	add_windows(machine);
+	talk_init(machine);
 	return 0;
 }
 
@@ -331,6 +332,8 @@ struct machine *machine_free(struct machine *machine)
 	console_free(machine->console);
 	kvm_host_free(machine->host);
 	pit_fini(&machine->pit);
+	if (machine->comm_page)
+		talk_fini(machine);
 	pthread_mutex_destroy(&machine->lock);
 	free(machine->image_data);
 	vm_spec_free(machine->spec);

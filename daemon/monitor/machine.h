@@ -30,6 +30,7 @@
 #include "link/state.h"
 #include "monitor/core.h"
 #include "monitor/hrt-memory.h"
+#include "monitor/talk.h"
 #include "monitor/unknown.h"
 
 struct console;
@@ -44,6 +45,7 @@ struct crash {
 	enum vm_reason reason;
 	uint32_t core;
 	uint64_t address; /* RIP; 0: not known */
+	uint8_t vector;   /* of the exception, HVM_VECTOR_EXCEPTION where it is not known */
 	char text[ERROR_TEXT_MAX];
 };
 
@@ -85,7 +87,8 @@ struct machine {
 	uint8_t *comm_page; /* owned mapping */
 	int ros_memfd;      /* owned */
 	struct hrt_memory hrt_memory; /* within ram */
-	struct memory memory; /* as the HRT sees it */
+	struct memory memory; /* all of it, whoever may use it */
+	struct talk talk;
 
 	struct partition partitions[N_PARTITION_ROLES];
 	struct console *console; /* owned */
@@ -131,6 +134,9 @@ bool machine_flush_console(struct machine *machine, uint64_t until_usec);
 /* What cores do at an exit (exits.c). */
 extern const struct core_listener machine_core_listener;
 
+/* The null handler has an exception or interrupt to tell of (HVM_REQ_UNHANDLED). On the core's thread. */
+void machine_report_unhandled(struct core *core);
+
 /* Takes in which pages a core has written to, `full` when it stopped for that. On its thread, or while it is parked. */
 void machine_harvest(struct core *core, bool full);
 
@@ -138,4 +144,5 @@ void machine_harvest(struct core *core, bool full);
 void machine_report_crash(struct partition *partition, const struct crash *crash);
 void machine_want_reset(struct machine *machine, enum partition_role role);
 void machine_want_flush(struct machine *machine);
+void machine_wake(struct machine *machine);
 void machine_note_sign(struct partition *partition);

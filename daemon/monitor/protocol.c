@@ -113,8 +113,11 @@ static void count(uint64_t *counter)
 	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 }
 
-static void wait_for_kick(struct protocol *p, uint64_t now)
+/* A core could not take what waits for it: it is kicked again soon, and less often as time goes by. */
+static void kick_later(struct protocol *p, uint64_t now)
 {
+	if (p->kick_at != NEVER)
+		return;
 	p->kick_gap = PROTOCOL_RETRY_USEC;
 	p->kick_at = now + p->kick_gap;
 }
@@ -132,7 +135,6 @@ static void begin(struct protocol *p, const struct transaction *t, uint64_t now,
 	count(&p->n_transactions);
 	publish(p);
 	set_undelivered(p, p->outstanding);
-	wait_for_kick(p, now);
 	ret->what |= PROTOCOL_KICK_HRT;
 	ret->cores |= p->outstanding;
 }
@@ -331,19 +333,17 @@ static uint64_t answer_signal_handler(const struct question *q, struct protocol_
 	return signal_register(&q->p->signal, q->a2, q->a3, &q->access) ? 0 : HVM_FAILED;
 }
 
-static void kick_for_signal(struct protocol *p, uint64_t now, struct protocol_effects *ret)
+static void kick_for_signal(struct protocol *p, struct protocol_effects *ret)
 {
-	if (!signal_waits(&p->signal))
-		return;
-	wait_for_kick(p, now);
-	ret->what |= PROTOCOL_KICK_ROS;
+	if (signal_waits(&p->signal))
+		ret->what |= PROTOCOL_KICK_ROS;
 }
 
 static uint64_t answer_signal(const struct question *q, struct protocol_effects *ret)
 {
 	if (!signal_raise(&q->p->signal, q->a2))
 		return HVM_FAILED;
-	kick_for_signal(q->p, q->now, ret);
+	kick_for_signal(q->p, ret);
 	return 0;
 }
 
@@ -351,7 +351,7 @@ static uint64_t answer_signal_done(const struct question *q, struct protocol_eff
 {
 	if (!signal_done(&q->p->signal))
 		return HVM_FAILED;
-	kick_for_signal(q->p, q->now, ret);
+	kick_for_signal(q->p, ret);
 	return 0;
 }
 
@@ -457,7 +457,7 @@ bool protocol_upcall_waits(const struct protocol *p, uint32_t n)
 
 bool protocol_signal_waits(const struct protocol *p)
 {
-	return __atomic_load_n(&p->signal.code, __ATOMIC_SEQ_CST) != 0;
+	return signal_waits(&p->signal);
 }
 
 /* To where it was before the request: an HRT that is in synchronous mode stays there. */
@@ -499,8 +499,10 @@ int protocol_deliver(struct protocol *p, uint32_t n, const struct access *access
 	hrt.cr3 = state->cr3;
 	hrt.user = false;
 	r = build(p, &hrt, state, registers, &e);
-	if (r == -EAGAIN && now < p->deliver_by)
+	if (r == -EAGAIN && now < p->deliver_by) {
+		kick_later(p, now);
 		return r;
+	}
 	if (r < 0) {
 		roll_back(p, n, r == -EAGAIN ? "an event of its own did not get through in time" : e.text, ret);
 		return 0;
@@ -510,10 +512,15 @@ int protocol_deliver(struct protocol *p, uint32_t n, const struct access *access
 }
 
 int protocol_deliver_signal(struct protocol *p, const struct access *access, const struct vcpu_state *state,
-	struct vcpu_registers *registers, struct protocol_effects *ret)
+	struct vcpu_registers *registers, uint64_t now, struct protocol_effects *ret)
 {
+	int r;
+
 	*ret = (struct protocol_effects){};
-	return signal_deliver(&p->signal, *access, state, registers, &ret->log);
+	r = signal_deliver(&p->signal, *access, state, registers, &ret->log);
+	if (signal_waits(&p->signal))
+		kick_later(p, now);
+	return r;
 }
 
 /* --- Time ------------------------------------------------------------------------------------------------------ */
@@ -598,7 +605,7 @@ void protocol_hrt_crashed(struct protocol *p, uint64_t rip, uint64_t vector)
 void protocol_ros_reset(struct protocol *p)
 {
 	abandon(p, HVM_OUTCOME_ROS_GONE);
-	p->signal = (struct signal){0};
+	signal_forget(&p->signal);
 	if (event_is_raised(p))
 		complete_event(p, HVM_FAILED);
 }

@@ -135,7 +135,7 @@ uint64_t protocol_due(const struct protocol *p);
 /* As protocol_upcall_waits() and protocol_deliver(), for a signal to a process of the ROS, on any of its cores. */
 bool protocol_signal_waits(const struct protocol *p);
 int protocol_deliver_signal(struct protocol *p, const struct access *access, const struct vcpu_state *state,
-	struct vcpu_registers *registers, struct protocol_effects *ret);
+	struct vcpu_registers *registers, uint64_t now, struct protocol_effects *ret);
 
 /* The HRT is about to be booted: nothing of its last life is left, neither here nor in the comm page. */
 void protocol_hrt_booted(struct protocol *p);

@@ -36,6 +36,7 @@ struct server {
 	struct machine *machine; /* owned; NULL before LINK_SETUP */
 	uint64_t started_usec;
 	uint64_t flush_at;   /* CLOCK_MONOTONIC; 0: no line is unfinished */
+	uint64_t talk_at;    /* when the protocol of ROS and HRT wants us; UINT64_MAX: not */
 	uint64_t reset_at;   /* not before this may a guest's wish for a reset be met */
 	bool reset_pending;
 	bool stopping;
@@ -360,14 +361,16 @@ static void on_time(struct server *server)
 	}
 	if (server->reset_pending && now >= server->reset_at)
 		reset_for_guest(server);
+	server->talk_at = talk_tick(server->machine, now);
 }
 
 /* Milliseconds until the next thing that is due by time; -1: nothing is. */
 static int next_timeout(const struct server *server)
 {
-	uint64_t now = clock_usec(), due = UINT64_MAX; /* cage(run): clock_gettime - where the vDSO has no clock */
+	uint64_t now = clock_usec(); /* cage(run): clock_gettime - where the vDSO has no clock */
+	uint64_t due = server->machine ? server->talk_at : UINT64_MAX;
 
-	if (server->flush_at)
+	if (server->flush_at && server->flush_at < due)
 		due = server->flush_at;
 	if (server->reset_pending && server->reset_at < due)
 		due = server->reset_at;

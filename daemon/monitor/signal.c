@@ -12,9 +12,18 @@
 
 #define CPL_USER 3
 
-static void put_code(struct signal *s, uint64_t code)
+static void put_code(struct signal *s, uint64_t code, bool masked)
 {
-	__atomic_store_n(&s->code, code, __ATOMIC_SEQ_CST);
+	s->code = code;
+	s->masked = masked;
+	__atomic_store_n(&s->ready, code && !masked, __ATOMIC_SEQ_CST);
+}
+
+void signal_forget(struct signal *s)
+{
+	put_code(s, 0, false);
+	s->handler = s->stack = s->cr3 = 0;
+	s->masks = false;
 }
 
 static uint64_t frame_at(uint64_t stack)
@@ -36,12 +45,14 @@ bool signal_register(struct signal *s, uint64_t handler, uint64_t stack, const s
 	if (s->code)
 		return false;
 	if (!handler && !stack) {
-		*s = (struct signal){0};
+		signal_forget(s);
 		return true;
 	}
 	if (s->handler || !handler || !usable(handler, stack, *process))
 		return false;
-	*s = (struct signal){.handler = handler, .stack = stack, .cr3 = process->cr3 & PTE_ADDRESS};
+	s->handler = handler;
+	s->stack = stack;
+	s->cr3 = process->cr3 & PTE_ADDRESS;
 	return true;
 }
 
@@ -49,7 +60,7 @@ bool signal_raise(struct signal *s, uint64_t code)
 {
 	if (!code || !s->handler || s->code)
 		return false;
-	put_code(s, code);
+	put_code(s, code, s->masked);
 	return true;
 }
 
@@ -58,13 +69,13 @@ bool signal_done(struct signal *s)
 	if (!s->handler)
 		return false;
 	s->masks = true;
-	s->masked = false;
+	put_code(s, s->code, false);
 	return true;
 }
 
 bool signal_waits(const struct signal *s)
 {
-	return s->code && !s->masked;
+	return __atomic_load_n(&s->ready, __ATOMIC_SEQ_CST);
 }
 
 int signal_deliver(struct signal *s, struct access access, const struct vcpu_state *state,
@@ -88,12 +99,11 @@ int signal_deliver(struct signal *s, struct access access, const struct vcpu_sta
 	    access_write(&access, frame_at(s->stack), &frame, sizeof(frame)) < 0) {
 		error_set(e, -EFAULT, "signal 0x%" PRIx64 " is lost: the process no longer has its handler at 0x%" PRIx64
 			" and stack at 0x%" PRIx64, s->code, s->handler, s->stack);
-		*s = (struct signal){0};
+		signal_forget(s);
 		return -EFAULT;
 	}
 	registers->rip = s->handler;
 	registers->rsp = frame_at(s->stack);
-	s->masked = s->masks;
-	put_code(s, 0);
+	put_code(s, 0, s->masks);
 	return 1;
 }

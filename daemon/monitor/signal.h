@@ -19,9 +19,10 @@ struct signal {
 	uint64_t handler; /* GVA; 0: there is none */
 	uint64_t stack;   /* its top */
 	uint64_t cr3;     /* the process: without PCID and flags */
-	uint64_t code;    /* waits; 0: none. Read by anybody (__atomic) */
+	uint64_t code;    /* waits; 0: none */
 	bool masks;       /* the process says when its handler has ended */
 	bool masked;      /* it has not */
+	bool ready;       /* a code that is not masked waits. Read by anybody (__atomic) */
 };
 
 /* HVM_REQ_SIGNAL_HANDLER, HVM_REQ_SIGNAL, HVM_REQ_SIGNAL_DONE. False: refused, nothing has changed. */
@@ -29,7 +30,10 @@ bool signal_register(struct signal *s, uint64_t handler, uint64_t stack, const s
 bool signal_raise(struct signal *s, uint64_t code);
 bool signal_done(struct signal *s);
 
-/* Whether a core that runs the process should take a code. */
+/* There is no process any more. */
+void signal_forget(struct signal *s);
+
+/* Whether a core that runs the process should take a code. From any thread. */
 bool signal_waits(const struct signal *s);
 
 /*

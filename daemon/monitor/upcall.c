@@ -34,8 +34,6 @@ static bool canonical(uint64_t gva)
 
 static int check_state(const struct vcpu_state *state, struct error *e)
 {
-	if (!state->awake)
-		return error_set(e, -ENOEXEC, "it waits for a SIPI");
 	if (!vcpu_in_long_mode(state))
 		return error_set(e, -ENOEXEC, "it is not in 64-bit mode with four levels of page tables");
 	if (state->cs.selector & SELECTOR_RPL)
@@ -149,7 +147,6 @@ int upcall_build(enum upcall_kind kind, const struct access *access, struct vcpu
 	if (gate.type == GATE_INTERRUPT)
 		registers->rflags &= ~RFLAGS_IF;
 	state->cs = cs;
-	state->halted = false;
 	if (kind == UPCALL_PF)
 		state->cr2 = HVM_UPCALL_CR2;
 	return 0;

@@ -26,7 +26,7 @@ const char *upcall_kind_to_string(enum upcall_kind kind);
 
 /*
  * Writes the frame, and changes *state and *registers to the first instruction
- * of the handler, and to a core that does not halt. Returns 0; -EAGAIN when an
+ * of the handler. Returns 0; -EAGAIN when an
  * event is half delivered and the core has to run on first; or a negative errno
  * with a sentence that says what of the HRT's is wrong: then nothing has changed.
  */

@@ -133,7 +133,7 @@ static void check_cpuid(struct core *core)
 		signature.ebx == HVM_CPUID_NAME && signature.ecx == HVM_CPUID_NAME && signature.edx == HVM_CPUID_NAME);
 	promise_equal(core, "cpuid has the leaf of the ABI", signature.eax, HVM_CPUID_ABI);
 	promise_equal(core, "cpuid has the hypercall port", us.eax, HVM_PORT);
-	promise_equal(core, "cpuid has no doorbell", us.ebx, 0);
+	promise_equal(core, "cpuid has the doorbell", us.ebx, HVM_DOORBELL_GPA);
 	promise_equal(core, "cpuid calls us an HRT", us.ecx, HVM_CPUID_ROLE_HRT);
 	promise_equal(core, "cpuid has the ABI version", us.edx, HVM_ABI_VERSION);
 }
@@ -166,6 +166,17 @@ static void check_hypercalls(struct core *core)
 	promise_equal(core, "an unknown request fails", hypercall_request(0x7777), HVM_FAILED);
 	promise_equal(core, "a request without the marker fails", unmarked.rax, HVM_FAILED);
 	promise_equal(core, "an unknown hypercall fails", unknown.rax, HVM_FAILED);
+}
+
+/* A hypercall by a store, from whatever privilege level has the page. */
+static void check_doorbell(struct core *core)
+{
+	volatile uint32_t *doorbell = (volatile uint32_t *)(core->info.hrt->gva_offset + HVM_DOORBELL_GPA);
+
+	promise_equal(core, "the doorbell can be found", *doorbell, HVM_DOORBELL_MAGIC);
+	promise_equal(core, "a hypercall by the doorbell is answered", hvm_doorbell_call(doorbell, HVM_REQ_STATE, 0, 0),
+		HVM_STATE_IDLE);
+	promise_equal(core, "an unknown request by it fails", hvm_doorbell_call(doorbell, 0x7777, 0, 0), HVM_FAILED);
 }
 
 static void check_ports(struct core *core)
@@ -228,6 +239,7 @@ void check_core(struct core *core)
 	check_cpuid(core);
 	check_apic(core);
 	check_hypercalls(core);
+	check_doorbell(core);
 	check_ports(core);
 	check_faults(core);
 }

@@ -233,7 +233,11 @@ static void check_page_tables(struct core *core)
 
 static void check_comm_page(struct core *core)
 {
-	promise(core, "the comm page is zero", all_zero(at_gpa(core, core->info.hrt->comm_page_gpa), PAGE_SIZE));
+	const struct hvm_comm_page *page = at_gpa(core, core->info.hrt->comm_page_gpa);
+
+	promise(core, "no upcall is in the comm page", all_zero(page, (uint64_t)((uint8_t *)&page->state - (uint8_t *)page)));
+	promise(core, "nothing is going on", page->state == HVM_STATE_IDLE && page->event == HVM_EVENT_NONE);
+	promise(core, "the rest of the comm page is zero", all_zero(page->unused, sizeof(page->unused)));
 }
 
 void check_shared(struct core *core)

@@ -58,6 +58,5 @@ static inline struct vcpu_state space_state(unsigned cpl)
 		.efer = EFER_LMA | EFER_LME,
 		.cs = {.selector = (uint16_t)(cpl ? 0x33 : 0x8), .type = 0xB, .s = 1, .present = 1, .l = 1, .dpl = (uint8_t)cpl},
 		.ss = {.selector = (uint16_t)(cpl ? 0x2B : 0x10)},
-		.awake = true,
 	};
 }

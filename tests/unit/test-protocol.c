@@ -551,7 +551,7 @@ static int take_signal(struct vcpu_registers *r)
 {
 	struct access access = {.memory = &ros.memory};
 
-	return protocol_deliver_signal(&p, &access, &ros_state, r, &effects);
+	return protocol_deliver_signal(&p, &access, &ros_state, r, now, &effects);
 }
 
 Test(protocol, a_signal_interrupts_the_process_with_a_frame_on_its_own_stack)
@@ -663,6 +663,9 @@ Test(protocol, cores_are_kicked_for_a_signal_until_one_has_taken_it)
 
 	cr_assert(eq(u64, install(HANDLER, STACK), 0));
 	cr_assert(eq(u64, from_hrt(0, HVM_REQ_SIGNAL, 1), 0));
+	ros_state.cr3 = 0x7000; /* another process */
+	cr_expect(eq(int, take_signal(&r), 0));
+	ros_state.cr3 = SPACE_CR3;
 	for (unsigned i = 0; i < 10; i++) {
 		cr_expect(eq(u64, protocol_due(&p), now + gap));
 		now += gap;

@@ -84,13 +84,6 @@ Test(upcall, looks_like_a_general_protection_fault)
 	cr_expect(eq(u64, state.cr2, 5));
 }
 
-Test(upcall, wakes_a_core_that_halts)
-{
-	state.halted = true;
-	cr_assert(eq(int, upcall_build(UPCALL_PF, &access_, &state, &registers, &e), 0));
-	cr_expect(not(state.halted));
-}
-
 Test(upcall, takes_the_stack_of_the_gates_ist)
 {
 	put_gate(VECTOR_PF, HANDLER, 0x8, 3, 0x8E);
@@ -179,6 +172,4 @@ Test(upcall, is_for_cores_in_64_bit_mode_at_cpl_0)
 	expect_refusal("it is not in 64-bit mode");
 	state.cr4 |= CR4_LA57;
 	expect_refusal("it is not in 64-bit mode");
-	state.awake = false;
-	expect_refusal("it waits for a SIPI");
 }
