@@ -17,7 +17,7 @@ _hvmctl_names()
 _hvmctl()
 {
 	local verbs='list status define undefine validate cat enable disable verify start stop terminate reset
-		console log telemetry plan memmap capabilities reload version help'
+		console log telemetry plan memmap capabilities reload log-level version help'
 	local options='--system --user --bus= --host= --quiet --json= --no-legend --help --version'
 	local current=${COMP_WORDS[COMP_CWORD]} verb= word
 
@@ -40,6 +40,7 @@ _hvmctl()
 	,* | help,*) COMPREPLY=($(compgen -W "$verbs" -- "$current")) ;;
 	define,* | validate,*) COMPREPLY=($(compgen -f -- "$current")) ;;
 	plan,*) COMPREPLY=($(compgen -f -- "$current") $(compgen -W "$(_hvmctl_names)" -- "$current")) ;;
+	log-level,*) COMPREPLY=($(compgen -W 'err warning notice info debug' -- "$current")) ;;
 	capabilities,* | reload,* | version,*) COMPREPLY=() ;;
 	*) COMPREPLY=($(compgen -W "$(_hvmctl_names)" -- "$current")) ;;
 	esac

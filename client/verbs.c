@@ -260,6 +260,16 @@ const struct verb verb_table[] = {
 		.run = verb_reload,
 	},
 	{
+		.name = "log-level",
+		.group = GROUP_DAEMON,
+		.arguments = "[LEVEL]",
+		.max_arguments = 1,
+		.summary = "Show or change what hvmd logs",
+		.help = "Prints the least important kind of line that hvmd writes to its log, or\n"
+			"changes it: err, warning, notice, info or debug. Holds until hvmd ends.",
+		.run = verb_log_level,
+	},
+	{
 		.name = "version",
 		.group = GROUP_DAEMON,
 		.arguments = "",

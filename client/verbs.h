@@ -55,6 +55,7 @@ enum exit_status verb_enable(struct client *c, char **names);
 enum exit_status verb_disable(struct client *c, char **names);
 enum exit_status verb_verify(struct client *c, char **names);
 enum exit_status verb_reload(struct client *c, char **none);
+enum exit_status verb_log_level(struct client *c, char **level);
 /* list.c */
 enum exit_status verb_list(struct client *c, char **patterns);
 enum exit_status verb_status(struct client *c, char **names);

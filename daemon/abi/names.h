@@ -15,6 +15,9 @@
 #define HVMD_IFACE_PARTITION "org.hvmd1.Partition"
 #define HVMD_IFACE_HRT       "org.hvmd1.HRT"
 
+#define HVMD_LOG_CONTROL_PATH  "/org/freedesktop/LogControl1"
+#define HVMD_IFACE_LOG_CONTROL "org.freedesktop.LogControl1"
+
 /* X(D-Bus error name, errno) */
 #define HVMD_ERRORS(X)                                                                                         \
 	X("org.hvmd1.NoSuchVM", ENOENT)                                                                        \

@@ -25,6 +25,16 @@ void log_set_level(enum log_level level)
 	max_level = level;
 }
 
+enum log_level log_get_level(void)
+{
+	return max_level;
+}
+
+bool log_to_journal(void)
+{
+	return getenv("JOURNAL_STREAM") != NULL;
+}
+
 bool log_level_from_string(const char *word, enum log_level *ret)
 {
 	for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++)
@@ -44,7 +54,7 @@ void log_line(enum log_level level, const char *format, ...)
 
 	if (level > max_level)
 		return;
-	if (getenv("JOURNAL_STREAM"))
+	if (log_to_journal())
 		n = snprintf(line, sizeof(line), "<%d>", level);
 	va_start(ap, format);
 	n += vsnprintf(line + n, sizeof(line) - (size_t)n, format, ap);

@@ -21,6 +21,11 @@ enum log_level { /* syslog's numbers */
 /* Lines above this level are not written. Starts at info. */
 void log_set_level(enum log_level level);
 
+enum log_level log_get_level(void);
+
+/* Whether standard error is the journal. */
+bool log_to_journal(void);
+
 /* "error", "warning", "notice", "info" or "debug" to its level; false when the word is another. */
 bool log_level_from_string(const char *word, enum log_level *ret);
 

@@ -14,10 +14,12 @@
 #include "vm/registry.h"
 
 struct memory_map;
+struct policy;
 struct telemetry;
 
 struct bus {
 	sd_bus *sd;
+	struct policy *policy;
 	struct event *readable, *writable, *timer;
 	size_t n_vms_told; /* what NVMs was when it was last told */
 	/* borrowed */
@@ -30,15 +32,12 @@ struct bus {
 		sd_bus_message *reply, void *userdata, sd_bus_error *error)
 #define GETTER_UNUSED (void)sd, (void)path, (void)interface, (void)property, (void)userdata, (void)error
 
-/*
- * Methods that change nothing are for everybody; sd-bus keeps the others for hvmd's own user and
- * CAP_SYS_ADMIN.
- */
+/* Marks what changes nothing; who may do the rest, policy.c says. */
 #define READ  SD_BUS_VTABLE_UNPRIVILEGED
 #define EMITS SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define CONST SD_BUS_VTABLE_PROPERTY_CONST
 
-extern const sd_bus_vtable manager_vtable[], vm_vtable[], partition_vtable[], hrt_vtable[];
+extern const sd_bus_vtable manager_vtable[], vm_vtable[], partition_vtable[], hrt_vtable[], log_control_vtable[];
 
 /* news.c: what a registry tells a bus, its userdata. */
 extern const struct vm_listener bus_listener;

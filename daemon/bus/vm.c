@@ -260,14 +260,10 @@ GETTER(get_memory)
 	return sd_bus_message_append(reply, "t", vm_spec_in_force(userdata)->memory);
 }
 
-/* Of a hybrid, that of the HRT. */
 GETTER(get_boot_protocol)
 {
-	struct vm *vm = userdata;
-	enum partition_role role = vm_spec_in_force(vm)->hybrid ? PARTITION_HRT : PARTITION_ROS;
-
 	GETTER_UNUSED;
-	return sd_bus_message_append(reply, "s", vm_partition_protocol(&vm->partitions[role]));
+	return sd_bus_message_append(reply, "s", vm_spec_in_force(userdata)->hybrid ? "mb64" : "none");
 }
 
 GETTER(get_partitions)
@@ -291,7 +287,9 @@ GETTER(get_partitions)
 GETTER(get_consoles)
 {
 	GETTER_UNUSED;
-	return sd_bus_message_append(reply, "as", 1, vm_console_name(userdata, "", NULL));
+	if (vm_spec_in_force(userdata)->hybrid)
+		return sd_bus_message_append(reply, "as", 1, "hrt");
+	return sd_bus_message_append(reply, "as", 0);
 }
 
 GETTER(get_leader)

@@ -204,10 +204,10 @@ if have python3; then
 else
 	skip "define takes an image container" "python3 is not installed"
 fi
-sed 's/<memory/& hugepages="y"/; s/"x"/"later"/' "$work/x.xml" >"$work/later.xml"
+sed 's/mem="8"/& file_id="hrt"/; s/"x"/"later"/' "$work/x.xml" >"$work/later.xml"
 check "what is not built yet can be defined" gives 0 "" "" define "$work/later.xml"
 check "it is refused at the start, with what works" gives 1 "" \
-	'hvmctl: later: VM later: memory hugepages="y" is not built yet; hugepages="n" works' \
+	'hvmctl: later: VM later: ros file_id="hrt" is not built yet; a ROS without a kernel works, and stays parked' \
 	start later
 hvmctl undefine lent named old later
 
@@ -332,6 +332,11 @@ hvmctl stop x
 
 check "reload says nothing when all is well" gives 0 "" "" reload
 echo "<vm>" >"$work/state/definitions/x.xml"
+check "log-level says what is logged" gives 0 "info" "" log-level
+check "log-level changes it" gives 0 "" "" log-level notice
+check "... and it is changed" gives 0 '{"log_level":"notice"}' "" log-level --json=short
+check "log-level refuses what is no level" gives 1 "" \
+	'hvmctl: log level "loud" is not known; err, warning, notice, info and debug are' log-level loud
 check "reload names what is faulty and exits with 6" prints 6 '^definitions/x.xml: line 2: ' reload
 check "reload prints faults as JSON" prints 6 '^\[{"file":"definitions/x.xml","message":"line 2: ' reload --json=short
 check "what was faulty is kept as it was" prints 0 '<cores count="4"/>' cat x
