@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -191,6 +192,7 @@ struct daemon {
 	struct registry *registry;    /* owned */
 	struct bus *bus;              /* owned */
 	struct event *on_signal[3];   /* owned: SIGTERM, SIGINT, SIGHUP */
+	struct event *on_watchdog;    /* owned; NULL: systemd does not watch */
 	bool stopping;
 };
 
@@ -201,6 +203,8 @@ static void daemon_fini(struct daemon *d)
 	for (size_t i = 0; i < ARRAY_SIZE(d->on_signal); i++)
 		if (d->on_signal[i])
 			event_free(d->on_signal[i]);
+	if (d->on_watchdog)
+		event_free(d->on_watchdog);
 	if (d->base)
 		event_base_free(d->base);
 	libevent_global_shutdown();
@@ -228,7 +232,7 @@ static void on_hangup(evutil_socket_t number, short what, void *userdata)
 	(void)number, (void)what;
 	if (d->stopping)
 		return;
-	sd_notify(0, "RELOADING=1");
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_usec());
 	r = registry_reload(d->registry, NULL, NULL, &e);
 	if (r < 0)
 		log_error("reading the definitions again: %s", error_text(&e, r));
@@ -250,6 +254,28 @@ static int watch_signals(struct daemon *d, struct error *e)
 	return 0;
 }
 
+static void on_watchdog(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what, (void)userdata;
+	sd_notify(0, "WATCHDOG=1");
+}
+
+/* The loop goes round: that is what systemd wants to hear, twice in the time it allows (sd_watchdog_enabled(3)). */
+static int feed_watchdog(struct daemon *d, struct error *e)
+{
+	struct timeval tv;
+	uint64_t usec;
+
+	if (sd_watchdog_enabled(0, &usec) <= 0)
+		return 0;
+	usec /= 2;
+	tv = (struct timeval){.tv_sec = (time_t)(usec / 1000000), .tv_usec = (suseconds_t)(usec % 1000000)};
+	d->on_watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, NULL);
+	if (!d->on_watchdog || event_add(d->on_watchdog, &tv) < 0)
+		return error_set(e, -EIO, "making a timer for systemd's watchdog");
+	return 0;
+}
+
 static int make_run_dir(const char *path, struct error *e)
 {
 	_cleanup_close_ int fd = -1;
@@ -265,6 +291,8 @@ static int daemon_init(struct daemon *d, const struct options *o, struct error *
 	if (!d->base)
 		return error_set(e, -EIO, "making an event loop");
 	r = watch_signals(d, e);
+	if (r == 0)
+		r = feed_watchdog(d, e);
 	if (r == 0)
 		r = make_run_dir(o->run_dir, e);
 	if (r == 0)

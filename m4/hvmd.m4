@@ -49,5 +49,7 @@ AC_DEFUN([HVMD_SYSTEMD_DIRS], [
 		[AS_HELP_STRING([--with-systemdsystemunitdir=DIR], [folder for system units])],
 		[systemdsystemunitdir=$withval], [systemdsystemunitdir='${prefix}/lib/systemd/system'])
 	AC_SUBST([systemdsystemunitdir])
+	AC_SUBST([sysusersdir], ['${prefix}/lib/sysusers.d'])
+	AC_SUBST([tmpfilesdir], ['${prefix}/lib/tmpfiles.d'])
 	AC_SUBST([dbusinterfacesdir], ['${datadir}/dbus-1/interfaces'])
 ])

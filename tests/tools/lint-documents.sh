@@ -18,7 +18,7 @@ for file in $(find man -name '*.[1-8]' | sort); do
 	fi
 done
 # Bad documents are test data on purpose and stand in tests/data.
-for file in $(find schemas examples daemon -name '*.xml' -o -name '*.xsd' -o -name 'org.*.conf' | sort); do
+for file in $(find schemas examples daemon -name '*.xml' -o -name '*.xsd' -o -name 'org.*.conf' -o -name 'org.*.policy' | sort); do
 	if have xmllint; then
 		check "$file is well-formed" xmllint --noout --nonet "$file"
 	else

@@ -1,0 +1,50 @@
+#!/bin/sh
+# lint-units.sh - hvmd's unit is sound, and exposes little
+set -eu
+cd "$top_srcdir"
+. tests/tools/tap.sh
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+unit=$work/hvmd.service
+sed 's,@sbindir@,/bin,; s,/hvmd --,/true --,; /^Documentation=/d' daemon/units/hvmd.service.in >"$unit"
+
+# In tenths, as systemd counts: from 0 (nothing) to 100 (everything).
+exposure()
+{
+	systemd-analyze security --no-pager --offline=true --threshold=15 "$unit" >"$work/said" 2>&1 || cat "$work/said"
+}
+
+verified()
+{
+	systemd-analyze verify "$unit" 2>&1 || :
+}
+
+# Every file of polkit's, of D-Bus's and of systemd's names the same user.
+users()
+{
+	grep -q '^User=hvmd$' daemon/units/hvmd.service.in || echo "the unit has another user"
+	grep -q '^u hvmd ' daemon/units/hvmd.sysusers || echo "sysusers makes another user"
+	grep -q '<policy user="hvmd">' daemon/units/org.hvmd1.conf || echo "D-Bus allows another user"
+	[ "$(grep -c '>unix-user:hvmd<' daemon/units/org.hvmd1.policy)" -eq "$(grep -c '<action ' daemon/units/org.hvmd1.policy)" ] ||
+		echo "an action of polkit's has another owner"
+}
+
+# Each action that hvmd asks about is one that polkit knows.
+actions()
+{
+	sed -n 's/^#define [A-Z_]* *"\(org\.hvmd1\.[a-z-]*\)"$/\1/p' daemon/bus/policy.c | while read -r action; do
+		grep -q "<action id=\"$action\">" daemon/units/org.hvmd1.policy || echo "polkit does not know $action"
+	done
+}
+
+if have systemd-analyze; then
+	check "the unit's exposure is at most 1.5" exposure
+	check "systemd-analyze has nothing to say about the unit" verified
+else
+	skip "the unit's exposure is at most 1.5" "systemd-analyze is not installed"
+	skip "systemd-analyze has nothing to say about the unit" "systemd-analyze is not installed"
+fi
+check "hvmd's user is the same everywhere" users
+check "polkit knows the actions that it is asked about" actions
+finish
