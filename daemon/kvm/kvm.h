@@ -128,6 +128,12 @@ uint64_t kvm_vcpu_tsc_khz(struct kvm_vcpu *vcpu);
  */
 int kvm_vcpu_boot(struct kvm_vcpu *vcpu, const struct boot_registers *registers, struct error *e);
 
+/*
+ * As after power-on, waiting for another core's INIT and SIPI, which the LAPICs
+ * deliver. kvm_vcpu_run() waits for them. From any thread while nobody is there.
+ */
+int kvm_vcpu_wait_for_startup(struct kvm_vcpu *vcpu, struct error *e);
+
 struct vcpu_registers {
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
 	uint64_t rip, rflags;

@@ -182,9 +182,9 @@ static int boot_xcr0(struct kvm_vcpu *vcpu, struct error *e)
 }
 
 /* A timer armed by the last boot must not fire into this one: the LAPIC goes back first, events after it, in boot_regs(). */
-static int boot_interrupts(struct kvm_vcpu *vcpu, struct error *e)
+static int boot_interrupts(struct kvm_vcpu *vcpu, uint32_t state, struct error *e)
 {
-	struct kvm_mp_state mp_state = {.mp_state = KVM_MP_STATE_RUNNABLE};
+	struct kvm_mp_state mp_state = {.mp_state = state};
 	int r;
 
 	r = kvm_ioctl(vcpu->fd, KVM_SET_LAPIC, (unsigned long)&vcpu->reset_lapic); /* cage(run): KVM_SET_LAPIC */
@@ -201,7 +201,7 @@ int kvm_vcpu_boot(struct kvm_vcpu *vcpu, const struct boot_registers *registers,
 	r = boot_sregs(vcpu, registers, e);
 	if (r < 0)
 		return r;
-	r = boot_interrupts(vcpu, e);
+	r = boot_interrupts(vcpu, KVM_MP_STATE_RUNNABLE, e);
 	if (r < 0)
 		return r;
 	r = kvm_msrs_boot(vcpu, e);
@@ -215,6 +215,38 @@ int kvm_vcpu_boot(struct kvm_vcpu *vcpu, const struct boot_registers *registers,
 		return r;
 	boot_regs(vcpu, registers);
 	return 0;
+}
+
+/* At once: what waits to be synchronised at the next run would come over what the startup has set. */
+static int clear_regs(struct kvm_vcpu *vcpu, struct error *e)
+{
+	struct kvm_regs regs = {.rip = RIP_RESET, .rflags = RFLAGS_RESERVED};
+	struct kvm_vcpu_events events = {};
+	int r;
+
+	vcpu->run->kvm_dirty_regs = 0;
+	r = kvm_ioctl(vcpu->fd, KVM_SET_REGS, (unsigned long)&regs); /* cage(run): KVM_SET_REGS */
+	if (r < 0)
+		return error_set_errno(e, r, "KVM_SET_REGS");
+	r = kvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, (unsigned long)&events); /* cage(run): KVM_SET_VCPU_EVENTS */
+	return r < 0 ? error_set_errno(e, r, "KVM_SET_VCPU_EVENTS") : 0;
+}
+
+int kvm_vcpu_wait_for_startup(struct kvm_vcpu *vcpu, struct error *e)
+{
+	int r;
+
+	r = kvm_ioctl(vcpu->fd, KVM_SET_SREGS, (unsigned long)&vcpu->reset_sregs);
+	if (r < 0)
+		return error_set_errno(e, r, "KVM_SET_SREGS");
+	r = clear_regs(vcpu, e);
+	if (r == 0)
+		r = boot_interrupts(vcpu, KVM_MP_STATE_UNINITIALIZED, e);
+	if (r == 0)
+		r = kvm_msrs_boot(vcpu, e);
+	if (r == 0)
+		r = boot_fpu(vcpu, e);
+	return r == 0 ? boot_xcr0(vcpu, e) : r;
 }
 
 static const char *const exit_names[] = {

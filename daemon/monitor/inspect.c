@@ -9,23 +9,21 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "guest/memory.h"
-#include "guest/plan.h"
 #include "image/describe.h"
-#include "image/hrt.h"
 #include "link/link.h"
 #include "monitor/cage.h"
 #include "monitor/machine.h"
+#include "monitor/prepare.h"
 #include "spec/spec.h"
 #include "spec/wire.h"
 
 #define DESCRIPTION_MAX 1024 /* bytes */
 
-/* The definition's HRT image, where it is whole and could be booted. */
 struct findings {
 	const struct vm_spec *spec; /* borrowed */
-	bool bootable;
-	struct hrt_image image;
-	int error;        /* why not: a negative errno */
+	struct guest_file files[SPEC_FILES_MAX]; /* their data is owned */
+	struct prepared prepared;
+	int error;        /* why there is no plan: a negative errno */
 	struct error why; /* and its sentence */
 };
 
@@ -39,41 +37,65 @@ static void describe(const char *data, size_t size, struct buffer *reply)
 	link_append_string(reply, line);
 }
 
-static void judge_hrt(struct findings *f, const char *data, size_t size, struct buffer *reply)
+static void judged(struct buffer *reply, const char *protocol, const char *why_not)
+{
+	link_append_string(reply, protocol);
+	link_append_string(reply, why_not);
+}
+
+static void judge_hrt(struct findings *f, struct buffer *reply)
 {
 	const struct vm_spec *spec = f->spec;
+	const struct guest_file *file = &f->files[spec->hrt_file];
+	struct error e = {};
+	int r = hrt_image_parse(file->data, file->size, spec->ros_memory, ram_end(spec->memory), &f->prepared.image, &e);
 
-	f->error = hrt_image_parse(data, size, spec->ros_memory, ram_end(spec->memory), &f->image, &f->why);
-	f->bootable = f->error == 0;
-	link_append_string(reply, f->bootable ? "mb64" : "");
-	link_append_string(reply, f->bootable ? "" : error_text(&f->why, f->error));
+	judged(reply, r == 0 ? "mb64" : "", r == 0 ? "" : error_text(&e, r));
+}
+
+static void judge_kernel(struct findings *f, struct buffer *reply)
+{
+	const struct guest_file *file = &f->files[f->spec->ros_file];
+	struct kernel_image *kernel = &f->prepared.ros.kernel;
+	struct error e = {};
+	int r = kernel_image_parse(file->data, file->size, ros_protocols(f->spec), kernel, &e);
+
+	judged(reply, r == 0 ? kernel_protocol_to_string(kernel->protocol) : "", r == 0 ? "" : error_text(&e, r));
+}
+
+/* There is no plan for this reason; the first counts. */
+static void no_plan(struct findings *f, int error, const struct error *e)
+{
+	if (f->error)
+		return;
+	f->error = error;
+	f->why = *e;
 }
 
 static void inspect_file(struct findings *f, size_t index, int fd, struct buffer *reply)
 {
+	const struct vm_spec *spec = f->spec;
 	_cleanup_close_ int owned = fd;
-	_cleanup_free_ char *data = NULL;
 	struct error e = {};
+	char *data;
 	size_t size;
-	int r = file_read(owned, f->spec->files[index].id, MACHINE_IMAGE_MAX, &data, &size, &e);
+	int r = file_read(owned, spec->files[index].id, MACHINE_IMAGE_MAX, &data, &size, &e);
 
 	if (r < 0) {
 		link_append_string(reply, "unreadable");
-		link_append_string(reply, "");
-		link_append_string(reply, error_text(&e, r));
-		if (f->spec->hybrid && index == f->spec->hrt_file) {
-			f->error = r;
-			f->why = e;
-		}
+		judged(reply, "", error_text(&e, r));
+		if (prepare_needs_file(spec, index))
+			no_plan(f, r, &e);
 		return;
 	}
+	f->files[index] = (struct guest_file){.data = (uint8_t *)data, .size = size};
 	describe(data, size, reply);
-	if (f->spec->hybrid && index == f->spec->hrt_file) {
-		judge_hrt(f, data, size, reply);
-	} else {
-		link_append_string(reply, "");
-		link_append_string(reply, "");
-	}
+	if (spec->hybrid && index == spec->hrt_file)
+		judge_hrt(f, reply);
+	else if (spec->ros_boots && index == spec->ros_file)
+		judge_kernel(f, reply);
+	else
+		judged(reply, "", "");
 }
 
 void inspect_append_plan(const struct plan *plan, struct buffer *b)
@@ -87,34 +109,36 @@ void inspect_append_plan(const struct plan *plan, struct buffer *b)
 	}
 }
 
-/* What start would say, too: see machine_new(). */
-static int no_plan(struct findings *f)
+/* All that a plan needs have been looked at, and could be read. */
+static bool has_images(struct findings *f, size_t n_files)
 {
-	const struct vm_spec *spec = f->spec;
+	struct error e;
 
-	if (!spec->hybrid)
-		return error_set(&f->why, -EOPNOTSUPP,
-			"VM %s has no <hvm enable=\"y\">: this version boots no ROS kernel, and there is no HRT to plan for",
-			spec->name);
-	if (!f->error)
-		return error_set(&f->why, -ENOEXEC, "the image \"%s\" of the HRT was not looked at",
-			spec->files[spec->hrt_file].id);
-	return error_prefix(&f->why, f->error, "HRT image \"%s\"", spec->files[spec->hrt_file].id);
+	for (size_t i = n_files; i < f->spec->n_files; i++)
+		if (prepare_needs_file(f->spec, i))
+			no_plan(f, error_set(&e, -ENOEXEC, "the image \"%s\" was not looked at", f->spec->files[i].id), &e);
+	return f->error == 0;
 }
 
-/* With 1 GiB pages, as every processor of the last ten years has them; a host without gets smaller tables. */
-static void append_plan(struct findings *f, struct buffer *reply)
+/*
+ * What start would say, too. With 1 GiB pages, as every processor of the last ten
+ * years has them; a host without gets smaller tables.
+ */
+static void append_plan(struct findings *f, size_t n_files, struct buffer *reply)
 {
-	struct plan plan;
-	int r;
+	if (has_images(f, n_files))
+		f->error = prepare(f->spec, f->files, true, &f->prepared, &f->why);
+	buffer_append_uint(reply, (uint32_t)f->error, 4);
+	link_append_string(reply, f->error < 0 ? error_text(&f->why, f->error) : "");
+	if (f->error == 0)
+		inspect_append_plan(&f->prepared.plan, reply);
+}
 
-	if (f->bootable)
-		f->error = plan_hrt(f->spec, &f->image, true, &plan, &f->why);
-	r = f->bootable && !f->error ? 0 : no_plan(f);
-	buffer_append_uint(reply, (uint32_t)r, 4);
-	link_append_string(reply, r < 0 ? error_text(&f->why, r) : "");
-	if (r == 0)
-		inspect_append_plan(&plan, reply);
+static void findings_free(struct findings *f)
+{
+	for (size_t i = 0; i < SPEC_FILES_MAX; i++)
+		free((void *)f->files[i].data);
+	free(f);
 }
 
 int inspect(struct link_message *request, struct buffer *reply, struct error *e)
@@ -138,7 +162,7 @@ int inspect(struct link_message *request, struct buffer *reply, struct error *e)
 	buffer_append_uint(reply, request->n_fds, 4);
 	for (size_t i = 0, n = request->n_fds; i < n; i++)
 		inspect_file(f, i, link_message_take_fd(request, i), reply);
-	append_plan(f, reply);
-	free(f);
+	append_plan(f, request->n_fds, reply);
+	findings_free(f);
 	return 0;
 }

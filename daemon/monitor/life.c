@@ -52,22 +52,57 @@ bool machine_park(struct machine *machine, uint64_t timeout_usec)
 	return all;
 }
 
-static int boot_hrt(struct machine *machine, uint64_t since_usec, struct error *e)
+static int load_hrt_cores(struct partition *p, struct error *e)
 {
-	struct partition *p = &machine->partitions[PARTITION_HRT];
-	int r;
-
 	for (uint32_t i = 0; i < p->n_cores; i++) {
 		struct boot_registers registers;
+		int r;
 
-		boot_registers_hrt(&machine->plan, i, &registers);
+		boot_registers_hrt(&p->machine->boot.plan, i, &registers);
 		r = kvm_vcpu_boot(p->cores[i].vcpu, &registers, e);
 		if (r < 0)
 			return error_prefix(e, r, "core %u", p->cores[i].id);
 	}
+	return 0;
+}
+
+/* The first core enters the kernel; the others wait for it to start them. */
+static int load_ros_cores(struct partition *p, struct error *e)
+{
+	struct boot_registers registers;
+	int r;
+
+	ros_boot_registers(&p->machine->boot.ros, &registers);
+	r = kvm_vcpu_boot(p->cores[0].vcpu, &registers, e);
+	for (uint32_t i = 1; r == 0 && i < p->n_cores; i++)
+		r = kvm_vcpu_wait_for_startup(p->cores[i].vcpu, e);
+	return r;
+}
+
+static bool has_something_to_run(const struct partition *p)
+{
+	return p->present && (p->role == PARTITION_HRT || p->machine->spec->ros_boots);
+}
+
+/* Its memory is as it is at boot, but for what is written into the ROS's. */
+static int boot(struct partition *p, uint64_t since_usec, struct error *e)
+{
+	struct machine *machine = p->machine;
+	int r;
+
+	if (p->role == PARTITION_HRT) {
+		r = load_hrt_cores(p, e);
+	} else {
+		r = ros_boot_write(&machine->boot.ros, &machine->memory, e);
+		if (r == 0)
+			r = load_ros_cores(p, e);
+	}
+	if (r < 0)
+		return r;
 	__atomic_store_n(&p->first_sign_usec, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&p->boot_usec, since_usec, __ATOMIC_RELAXED);
-	talk_hrt_booted(machine);
+	if (p->role == PARTITION_HRT)
+		talk_hrt_booted(machine);
 	p->state = PARTITION_RUNNING;
 	p->reason = REASON_BOOTED;
 	order_cores(p, CORE_RUN);
@@ -82,15 +117,24 @@ static void fail(struct partition *p)
 
 int machine_start(struct machine *machine, struct error *e)
 {
-	struct partition *p = &machine->partitions[PARTITION_HRT];
-	int r;
+	uint64_t since = clock_usec();
 
-	if (p->state != PARTITION_PARKED)
-		return error_set(e, -EALREADY, "the HRT is %s already", partition_state_to_string(p->state));
-	r = boot_hrt(machine, clock_usec(), e);
-	if (r < 0)
-		fail(p);
-	return r;
+	if (machine->started)
+		return error_set(e, -EALREADY, "the VM has been started already");
+	machine->started = true;
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		struct partition *p = &machine->partitions[role];
+		int r;
+
+		if (!has_something_to_run(p))
+			continue;
+		r = boot(p, since, e);
+		if (r < 0) {
+			fail(p);
+			return error_prefix(e, r, "the %s partition", partition_role_to_string(p->role));
+		}
+	}
+	return 0;
 }
 
 static void note_dirty(void *data, uint64_t gpa)
@@ -151,15 +195,15 @@ static int revive(struct partition *p, uint64_t since_usec, struct error *e)
 	p->n_resets++;
 	console_mark(machine->console, "%s reset %llu", partition_role_to_string(p->role),
 		(unsigned long long)p->n_resets);
-	if (p->role == PARTITION_ROS) {
+	if (p->role == PARTITION_ROS)
 		talk_ros_reset(machine);
-		r = put_back_ros_memory(machine, e);
-		if (r == 0)
-			p->state = PARTITION_PARKED; /* no kernel was given */
+	r = p->role == PARTITION_ROS ? put_back_ros_memory(machine, e) : put_back_hrt_memory(machine, e);
+	if (r < 0)
 		return r;
-	}
-	r = put_back_hrt_memory(machine, e);
-	return r < 0 ? r : boot_hrt(machine, since_usec, e);
+	if (has_something_to_run(p))
+		return boot(p, since_usec, e);
+	p->state = PARTITION_PARKED; /* no kernel was given */
+	return 0;
 }
 
 static int check_resettable(const struct machine *machine, const bool which[N_PARTITION_ROLES], struct error *e)
@@ -167,11 +211,13 @@ static int check_resettable(const struct machine *machine, const bool which[N_PA
 	for (int role = 0; role < N_PARTITION_ROLES; role++) {
 		const struct partition *p = &machine->partitions[role];
 
+		if (which[role] && !p->present)
+			return error_set(e, -ECHRNG, "the VM has no %s partition", partition_role_to_string(p->role));
 		if (which[role] && p->state == PARTITION_FAILED)
 			return error_set(e, -EIO, "the %s partition has failed; only stopping the VM helps",
 				partition_role_to_string(p->role));
 	}
-	if (machine->partitions[PARTITION_HRT].state == PARTITION_PARKED)
+	if (!machine->started)
 		return error_set(e, -ESRCH, "the VM has not been started");
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* machine.c - building a hybrid machine and taking it down; see machine.h */
+/* machine.c - building a machine and taking it down; see machine.h */
 #include "monitor/machine.h"
 
 #include <errno.h>
@@ -44,7 +44,7 @@ static void add_windows(struct machine *machine)
 	for (size_t i = 0; i < n; i++)
 		memory_add(&machine->memory, ranges[i].gpa, ranges[i].size, machine->ram + ranges[i].offset);
 	if (machine->comm_page)
-		memory_add(&machine->memory, machine->plan.comm_page, PAGE_SIZE, machine->comm_page);
+		memory_add(&machine->memory, machine->boot.plan.comm_page, PAGE_SIZE, machine->comm_page);
 }
 
 /* The HRT's memory as it is at boot. */
@@ -52,11 +52,29 @@ static int write_template(struct machine *machine, struct error *e)
 {
 	int r;
 
-	boot_write_image(&machine->plan, &machine->image, machine->image_data, &machine->memory);
-	r = boot_write_state(&machine->plan, machine->spec->hrt_cmdline, machine->cpu_khz, &machine->memory, e);
+	boot_write_image(&machine->boot.plan, &machine->boot.image, machine->files[machine->spec->hrt_file].data,
+		&machine->memory);
+	r = boot_write_state(&machine->boot.plan, machine->spec->hrt_cmdline, machine->cpu_khz, &machine->memory, e);
 	if (r < 0)
 		return r;
 	return hrt_memory_seal(&machine->hrt_memory, kvm_host_has_dirty_ring(machine->host), e);
+}
+
+/* What only a machine with an HRT has: the HRT's own memory, and the page that both partitions see. */
+static int make_hrt_memory(struct machine *machine, struct error *e)
+{
+	const struct vm_spec *spec = machine->spec;
+	void *p;
+	int r;
+
+	r = hrt_memory_init(&machine->hrt_memory, machine->ram + spec->ros_memory, spec->memory - spec->ros_memory, e);
+	if (r < 0)
+		return r;
+	p = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return error_set_errno(e, -errno, "making the comm page");
+	machine->comm_page = p;
+	return 0;
 }
 
 static int make_memory(struct machine *machine, struct error *e)
@@ -73,13 +91,9 @@ static int make_memory(struct machine *machine, struct error *e)
 	r = make_ros_memory(machine, e);
 	if (r < 0)
 		return r;
-	r = hrt_memory_init(&machine->hrt_memory, machine->ram + spec->ros_memory, spec->memory - spec->ros_memory, e);
+	r = spec->hybrid ? make_hrt_memory(machine, e) : 0;
 	if (r < 0)
 		return r;
-	p = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
-		return error_set_errno(e, -errno, "making the comm page");
-	machine->comm_page = p;
 	add_windows(machine);
 	talk_init(machine);
 	return 0;
@@ -88,9 +102,11 @@ static int make_memory(struct machine *machine, struct error *e)
 /* What is a guest's stays out of core dumps, whoever makes one of us. The last step: a new mapping forgets it. */
 static int keep_from_dumps(struct machine *machine, struct error *e)
 {
+	bool hybrid = machine->spec->hybrid;
+
 	if (madvise(machine->ram, machine->ram_bytes, MADV_DONTDUMP) < 0 ||
-		madvise((void *)machine->hrt_memory.pristine, machine->hrt_memory.size, MADV_DONTDUMP) < 0 ||
-		madvise(machine->comm_page, PAGE_SIZE, MADV_DONTDUMP) < 0)
+		(hybrid && madvise((void *)machine->hrt_memory.pristine, machine->hrt_memory.size, MADV_DONTDUMP) < 0) ||
+		(hybrid && madvise(machine->comm_page, PAGE_SIZE, MADV_DONTDUMP) < 0))
 		return error_set_errno(e, -errno, "keeping guest memory out of core dumps");
 	return 0;
 }
@@ -184,6 +200,7 @@ static int make_partition(struct machine *machine, enum partition_role role, str
 	uint32_t n = role == PARTITION_ROS ? spec->ros_cores : spec->cores - spec->ros_cores;
 	int r;
 
+	p->present = true;
 	p->first_core = role == PARTITION_ROS ? 0 : spec->ros_cores;
 	p->cores = calloc(n, sizeof(*p->cores));
 	if (!p->cores)
@@ -228,46 +245,55 @@ static void on_line_begun(void *data, uint32_t core)
 	machine_want_flush(data);
 }
 
-static int load_image(struct machine *machine, int image_fd, struct error *e)
+static int load_files(struct machine *machine, const struct machine_fds *fds, struct error *e)
 {
 	const struct vm_spec *spec = machine->spec;
-	const char *id = spec->files[spec->hrt_file].id;
-	int r;
 
-	r = file_read(image_fd, id, MACHINE_IMAGE_MAX, &machine->image_data, &machine->image_size, e);
-	if (r < 0)
-		return r;
-	r = hrt_image_parse(machine->image_data, machine->image_size, spec->ros_memory, ram_end(spec->memory),
-		&machine->image, e);
-	if (r < 0)
-		return error_prefix(e, r, "HRT image \"%s\"", id);
-	r = plan_hrt(spec, &machine->image, kvm_host_has_gigabyte_pages(machine->host), &machine->plan, e);
-	return r < 0 ? error_prefix(e, r, "HRT image \"%s\"", id) : 0;
+	for (size_t i = 0; i < spec->n_files; i++) {
+		char *data;
+		size_t size;
+		int r;
+
+		if (!prepare_needs_file(spec, i))
+			continue;
+		r = file_read(fds->files[i], spec->files[i].id, MACHINE_IMAGE_MAX, &data, &size, e);
+		if (r < 0)
+			return r;
+		machine->files[i] = (struct guest_file){.data = (uint8_t *)data, .size = size};
+	}
+	return 0;
 }
 
-static int build(struct machine *machine, int *kvm_fd, int image_fd, struct error *e)
+static int make_partitions(struct machine *machine, struct error *e)
+{
+	int r = make_partition(machine, PARTITION_ROS, e);
+
+	if (r < 0)
+		return error_prefix(e, r, "the ros partition");
+	if (!machine->spec->hybrid)
+		return 0;
+	r = make_partition(machine, PARTITION_HRT, e);
+	return r < 0 ? error_prefix(e, r, "the hrt partition") : 0;
+}
+
+static int build(struct machine *machine, struct machine_fds *fds, struct error *e)
 {
 	int r;
 
-	if (!machine->spec->hybrid)
-		return error_set(e, -EOPNOTSUPP, "VM %s has no <hvm> and so no HRT, and this version boots no ROS "
-			"kernel: there is nothing to run; add <hvm enable=\"y\"> with an <hrt>", machine->spec->name);
-	r = kvm_host_new(take_fd(*kvm_fd), &machine->host, e);
+	r = kvm_host_new(take_fd(fds->kvm), &machine->host, e);
+	if (r == 0)
+		r = load_files(machine, fds, e);
+	if (r == 0)
+		r = prepare(machine->spec, machine->files, kvm_host_has_gigabyte_pages(machine->host), &machine->boot, e);
+	if (r == 0)
+		r = make_memory(machine, e);
+	if (r == 0)
+		r = make_partitions(machine, e);
 	if (r < 0)
 		return r;
-	r = load_image(machine, image_fd, e);
-	if (r < 0)
-		return r;
-	r = make_memory(machine, e);
-	if (r < 0)
-		return r;
-	for (int role = 0; role < N_PARTITION_ROLES; role++) {
-		r = make_partition(machine, (enum partition_role)role, e);
-		if (r < 0)
-			return error_prefix(e, r, "the %s partition", partition_role_to_string((enum partition_role)role));
-	}
-	machine->cpu_khz = kvm_vcpu_tsc_khz(machine->partitions[PARTITION_HRT].cores[0].vcpu);
-	r = write_template(machine, e);
+	machine->cpu_khz = kvm_vcpu_tsc_khz(machine->partitions[PARTITION_ROS].cores[0].vcpu);
+	if (machine->spec->hybrid)
+		r = write_template(machine, e);
 	if (r == 0)
 		r = keep_from_dumps(machine, e);
 	if (r == 0 && !machine_park(machine, THREADS_DEADLINE_USEC))
@@ -275,38 +301,50 @@ static int build(struct machine *machine, int *kvm_fd, int image_fd, struct erro
 	return r;
 }
 
-int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, struct machine **ret, struct error *e)
+static void machine_fds_fini(struct machine_fds *fds)
 {
-	_cleanup_(machine_freep) struct machine *machine = calloc(1, sizeof(*machine));
-	_cleanup_close_ int image = image_fd, kvm = kvm_fd;
-	int r;
+	fds->kvm = close_fd(fds->kvm);
+	fds->log = close_fd(fds->log);
+	for (size_t i = 0; i < SPEC_FILES_MAX; i++)
+		fds->files[i] = close_fd(fds->files[i]);
+}
 
-	if (!machine) {
-		vm_spec_free(spec);
-		close_fd(log_fd);
-		return error_set_errno(e, -ENOMEM, "making a machine");
-	}
-	machine->spec = spec;
+static int make(struct machine *machine, struct machine_fds *fds, struct error *e)
+{
 	machine->ros_memfd = machine->wake_fd = -1;
 	pthread_mutex_init(&machine->lock, NULL);
 	pit_init(&machine->pit);
 	machine->port_listener = (struct debug_port_listener){.line = on_line, .begun = on_line_begun, .data = machine};
 	for (int role = 0; role < N_PARTITION_ROLES; role++) {
 		machine->partitions[role] = (struct partition){.role = (enum partition_role)role, .machine = machine};
-		unknown_init(&machine->partitions[role].unknown, spec->name,
+		unknown_init(&machine->partitions[role].unknown, machine->spec->name,
 			partition_role_to_string((enum partition_role)role));
 	}
-	machine->console = console_new(log_fd);
+	machine->console = console_new(take_fd(fds->log));
 	if (!machine->console)
 		return error_set_errno(e, -ENOMEM, "making the console");
 	machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* cage(build): eventfd2 */
 	if (machine->wake_fd < 0)
 		return error_set_errno(e, -errno, "making an eventfd");
-	r = build(machine, &kvm, image, e);
-	if (r < 0)
-		return r;
-	*ret = take_ptr(machine);
-	return 0;
+	return build(machine, fds, e);
+}
+
+int machine_new(struct vm_spec *spec, struct machine_fds *fds, struct machine **ret, struct error *e)
+{
+	_cleanup_(machine_freep) struct machine *machine = calloc(1, sizeof(*machine));
+	int r;
+
+	if (machine) {
+		machine->spec = spec;
+		r = make(machine, fds, e);
+	} else {
+		vm_spec_free(spec);
+		r = error_set_errno(e, -ENOMEM, "making a machine");
+	}
+	machine_fds_fini(fds);
+	if (r == 0)
+		*ret = take_ptr(machine);
+	return r;
 }
 
 struct machine *machine_free(struct machine *machine)
@@ -335,7 +373,8 @@ struct machine *machine_free(struct machine *machine)
 	if (machine->comm_page)
 		talk_fini(machine);
 	pthread_mutex_destroy(&machine->lock);
-	free(machine->image_data);
+	for (size_t i = 0; i < SPEC_FILES_MAX; i++)
+		free((void *)machine->files[i].data);
 	vm_spec_free(machine->spec);
 	free(machine);
 	return NULL;

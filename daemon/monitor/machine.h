@@ -1,11 +1,12 @@
 /*
- * machine.h - one hybrid machine: two KVM machines over one memory
+ * machine.h - one machine, hybrid or not: up to two KVM machines over one memory
  *
  *	            ROS machine          HRT machine
  *	cores       [0, k)               [k, N)
  *	memory      [0, R), comm page    [0, M), comm page; of [0, R) what hrt ros_memory= allows
  *
- * ROS memory is one shared memfd; for the HRT's, see hrt-memory.h.
+ * ROS memory is one shared memfd; for the HRT's, see hrt-memory.h. A VM without
+ * an HRT has the left half only, and k = N, R = M.
  *
  * Who may touch what: everything here belongs to the coordinator (the main
  * thread), but for what stands under `lock`, through which cores tell it news.
@@ -25,16 +26,15 @@
 #include "device/bus.h"
 #include "device/pit.h"
 #include "guest/memory.h"
-#include "guest/plan.h"
-#include "image/hrt.h"
 #include "link/state.h"
 #include "monitor/core.h"
 #include "monitor/hrt-memory.h"
+#include "monitor/prepare.h"
 #include "monitor/talk.h"
 #include "monitor/unknown.h"
+#include "spec/spec.h"
 
 struct console;
-struct vm_spec;
 
 #define MACHINE_IMAGE_MAX (256 * MiB) /* bytes of an image file */
 
@@ -51,6 +51,7 @@ struct crash {
 
 struct partition {
 	enum partition_role role;
+	bool present;            /* the VM has it; all else is zero where it does not */
 	struct kvm_machine *kvm; /* owned */
 	struct core *cores;      /* owned; n_cores */
 	uint32_t n_cores;
@@ -75,10 +76,9 @@ struct partition {
 
 struct machine {
 	struct vm_spec *spec; /* owned */
-	char *image_data;     /* owned: the HRT image as it was given */
-	size_t image_size;
-	struct hrt_image image;
-	struct plan plan;
+	struct guest_file files[SPEC_FILES_MAX]; /* their data is owned; what nobody boots has none */
+	struct prepared boot;
+	bool started;
 	uint64_t cpu_khz;
 	struct kvm_host *host; /* owned */
 
@@ -101,18 +101,25 @@ struct machine {
 	bool flush_wanted;                    /* under lock: a line has begun since the coordinator last looked */
 };
 
+/* What a machine is made of beside its definition. */
+struct machine_fds {
+	int kvm; /* /dev/kvm */
+	int log; /* of the console; -1: none */
+	int files[SPEC_FILES_MAX]; /* of the definition */
+};
+
 /*
- * Builds a machine that is ready to start: parses the image, plans, makes both
- * KVM machines, writes the template. Takes over spec and the descriptors in any
- * case. image_fd may be -1 where the definition has no HRT.
+ * Builds a machine that is ready to start: reads the images, plans, makes the
+ * KVM machines, writes the HRT's template. Takes over spec and the descriptors in
+ * any case.
  */
-int machine_new(struct vm_spec *spec, int kvm_fd, int image_fd, int log_fd, struct machine **ret, struct error *e);
+int machine_new(struct vm_spec *spec, struct machine_fds *fds, struct machine **ret, struct error *e);
 
 /* All cores are parked. */
 struct machine *machine_free(struct machine *machine);
 DEFINE_CLEANUP(struct machine *, machine_free);
 
-/* Boots the HRT. -EALREADY when it runs. */
+/* Boots the partitions that have something to run. -EALREADY when that has been done. */
 int machine_start(struct machine *machine, struct error *e);
 
 /*

@@ -74,7 +74,7 @@ static void tell_hello(struct server *server)
 
 static void tell_hrt(struct server *server)
 {
-	const struct plan *plan = &server->machine->plan;
+	const struct plan *plan = &server->machine->boot.plan;
 	struct buffer b = link_message_begin(LINK_HRT, 0);
 
 	buffer_append_uint(&b, plan->flags, 8);
@@ -82,6 +82,16 @@ static void tell_hrt(struct server *server)
 	buffer_append_uint(&b, plan->entry_gva, 8);
 	buffer_append_uint(&b, plan->comm_page, 8);
 	buffer_append_uint(&b, plan->int_vector, 4);
+	send_message(server, &b);
+}
+
+static void tell_ros(struct server *server)
+{
+	const struct ros_boot *ros = &server->machine->boot.ros;
+	struct buffer b = link_message_begin(LINK_ROS, 0);
+
+	link_append_string(&b, kernel_protocol_to_string(ros->kernel.protocol));
+	buffer_append_uint(&b, ros_boot_entry(ros), 8);
 	send_message(server, &b);
 }
 
@@ -101,7 +111,8 @@ static void tell_state(struct server *server, const struct partition *p, const s
 static void tell_states(struct server *server)
 {
 	for (int role = 0; role < N_PARTITION_ROLES; role++)
-		tell_state(server, &server->machine->partitions[role], NULL);
+		if (server->machine->partitions[role].present)
+			tell_state(server, &server->machine->partitions[role], NULL);
 }
 
 static void tell_reset_done(struct server *server, enum link_scope scope, const bool which[N_PARTITION_ROLES])
@@ -125,7 +136,7 @@ static void tell_reset_done(struct server *server, enum link_scope scope, const 
 static int setup(struct server *server, struct link_message *m, struct error *e)
 {
 	_cleanup_(vm_spec_freep) struct vm_spec *spec = NULL;
-	_cleanup_close_ int image_fd = -1;
+	struct machine_fds fds;
 	int r;
 
 	if (server->machine)
@@ -136,10 +147,12 @@ static int setup(struct server *server, struct link_message *m, struct error *e)
 	if (m->n_fds != 2 + spec->n_files)
 		return error_set(e, -EPROTO, "setup came with %zu descriptors; %zu files need %zu", m->n_fds,
 			spec->n_files, 2 + spec->n_files);
-	if (spec->hybrid)
-		image_fd = link_message_take_fd(m, 2 + spec->hrt_file);
+	fds.kvm = link_message_take_fd(m, 0);
+	fds.log = link_message_take_fd(m, 1);
+	for (size_t i = 0; i < SPEC_FILES_MAX; i++)
+		fds.files[i] = i < spec->n_files ? link_message_take_fd(m, 2 + i) : -1;
 	server->started_usec = clock_usec();
-	return machine_new(take_ptr(spec), link_message_take_fd(m, 0), take_fd(image_fd), link_message_take_fd(m, 1), &server->machine, e);
+	return machine_new(take_ptr(spec), &fds, &server->machine, e);
 }
 
 static void do_setup(struct server *server, struct link_message *m, struct error *e)
@@ -149,17 +162,20 @@ static void do_setup(struct server *server, struct link_message *m, struct error
 	if (r == 0)
 		r = cage_enter_running(CONSOLE_LOG_MAX + CONSOLE_MARGIN, e);
 	reply(server, m, r, e);
-	if (r == 0) {
+	if (r < 0)
+		return;
+	if (server->machine->spec->hybrid)
 		tell_hrt(server);
-		tell_states(server);
-	}
+	if (server->machine->spec->ros_boots)
+		tell_ros(server);
+	tell_states(server);
 }
 
 static void do_start(struct server *server, struct link_message *m, struct error *e)
 {
 	int r = machine_start(server->machine, e);
 
-	tell_state(server, &server->machine->partitions[PARTITION_HRT], NULL);
+	tell_states(server);
 	reply(server, m, r, e);
 }
 
@@ -167,12 +183,12 @@ static int reset(struct server *server, enum link_scope scope, uint64_t *ret_use
 {
 	const bool which[N_PARTITION_ROLES] = {
 		[PARTITION_ROS] = scope != LINK_SCOPE_HRT,
-		[PARTITION_HRT] = scope != LINK_SCOPE_ROS,
+		[PARTITION_HRT] = scope == LINK_SCOPE_HRT || (scope == LINK_SCOPE_ALL && server->machine->spec->hybrid),
 	};
 	int r = machine_reset(server->machine, which, ret_usec, e);
 
 	for (int role = 0; role < N_PARTITION_ROLES; role++)
-		if (which[role])
+		if (which[role] && server->machine->partitions[role].present)
 			tell_state(server, &server->machine->partitions[role], NULL);
 	if (r == 0)
 		tell_reset_done(server, scope, which);
@@ -233,7 +249,7 @@ static void do_plan(struct server *server, struct link_message *m, struct error 
 {
 	struct buffer b = link_reply_begin(m->header.serial, 0, e);
 
-	inspect_append_plan(&server->machine->plan, &b);
+	inspect_append_plan(&server->machine->boot.plan, &b);
 	send_message(server, &b);
 }
 

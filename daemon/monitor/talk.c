@@ -128,7 +128,7 @@ static bool follow(struct core *core, const struct protocol_effects *effects)
 	if (effects->what & PROTOCOL_NOTE_BOOT)
 		machine_note_sign(core->partition);
 	if (effects->what & PROTOCOL_RETIRE)
-		kvm_vcpu_retire_interrupt(core->vcpu, machine->plan.int_vector);
+		kvm_vcpu_retire_interrupt(core->vcpu, machine->boot.plan.int_vector);
 	if (effects->what & PROTOCOL_UNHANDLED) {
 		machine_report_unhandled(core);
 		return false;
@@ -184,7 +184,7 @@ static bool deliver(struct core *core, struct protocol_effects *ret)
 		return false;
 	if (core->partition->role == PARTITION_ROS || p->config.upcall != UPCALL_VECTOR)
 		kvm_vcpu_divert(core->vcpu, &registers, &state);
-	else if (!kvm_machine_interrupt(core->partition->kvm, core->id, machine->plan.int_vector))
+	else if (!kvm_machine_interrupt(core->partition->kvm, core->id, machine->boot.plan.int_vector))
 		protocol_undeliverable(p, core->id - core->partition->first_core, "its LAPIC takes no interrupts", ret);
 	return true;
 }

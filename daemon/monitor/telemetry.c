@@ -77,6 +77,8 @@ static void put_partition(struct slice *slice, const struct partition *p)
 {
 	uint64_t boot = counter_get(&p->boot_usec);
 
+	if (!p->present)
+		return;
 	snprintf(slice->prefix, sizeof(slice->prefix), "partition.%s.", partition_role_to_string(p->role));
 	put_string(slice, "state", partition_state_to_string(p->state));
 	put_string(slice, "reason", vm_reason_to_string(p->reason));
@@ -117,6 +119,8 @@ static void put_kvm_stat(void *data, const char *name, uint64_t value)
 
 static void put_kvm(struct slice *slice, const struct partition *p)
 {
+	if (!p->present)
+		return;
 	snprintf(slice->prefix, sizeof(slice->prefix), "kvm.%s.", partition_role_to_string(p->role));
 	kvm_machine_stats(p->kvm, put_kvm_stat, slice);
 	for (uint32_t i = 0; i < p->n_cores; i++) {

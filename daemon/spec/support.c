@@ -35,9 +35,9 @@ static bool asks_for_hugepages(const struct vm_spec *spec, char ret[static ASKED
 	return spec->hugepages && asks_for_text("memory", "hugepages", "y", ret);
 }
 
-static bool asks_for_kernel(const struct vm_spec *spec, char ret[static ASKED_MAX])
+static bool asks_for_protocol(const struct vm_spec *spec, char ret[static ASKED_MAX])
 {
-	return spec->ros_boots && asks_for_text("ros", "file_id", spec->files[spec->ros_file].id, ret);
+	return asks_for_word("ros", GRAMMAR_ROS_PROTOCOL, spec->ros_protocol, ~(1u << SPEC_PROTOCOL_MULTIBOOT), ret);
 }
 
 static bool asks_for_device(const struct vm_spec *spec, char ret[static ASKED_MAX])
@@ -78,7 +78,7 @@ static const struct {
 	const char *works; /* instead, today */
 } limits[] = {
 	{asks_for_hugepages, "hugepages=\"n\" works"},
-	{asks_for_kernel, "a ROS without a kernel works, and stays parked"},
+	{asks_for_protocol, "protocol=\"auto\" and the others work"},
 	{asks_for_device, "a VM without devices of its own works"},
 	{asks_for_hrt_modules, "an HRT without modules works"},
 	{asks_for_layout, "layout=\"final\" works"},

@@ -88,6 +88,7 @@ static const char *request_name(enum link_type type)
 	case LINK_STATE:
 	case LINK_RESET_DONE:
 	case LINK_HRT:
+	case LINK_ROS:
 		break;
 	}
 	return "nothing";
@@ -208,6 +209,20 @@ static const char *take_hrt(struct monitor *m, struct cursor *c)
 	return NULL;
 }
 
+static const char *take_ros(struct monitor *m, struct cursor *c)
+{
+	_cleanup_free_ char *protocol = link_read_string(c);
+	struct monitor_ros ros = {.entry = cursor_u64(c)};
+
+	if (!cursor_ok(c) || c->left > 0)
+		return "its description of the ROS has another length";
+	if (strlen(protocol) >= sizeof(ros.protocol))
+		return "its description of the ROS has a boot protocol that does not exist";
+	strcpy(ros.protocol, protocol);
+	m->hooks->ros(m->userdata, &ros);
+	return NULL;
+}
+
 static const char *take_reset_done(struct monitor *m, struct cursor *c)
 {
 	uint8_t scope = cursor_u8(c);
@@ -272,6 +287,8 @@ static const char *take_message(struct monitor *m, struct link_message *message)
 		return take_state(m, c);
 	case LINK_HRT:
 		return take_hrt(m, c);
+	case LINK_ROS:
+		return take_ros(m, c);
 	case LINK_RESET_DONE:
 		return take_reset_done(m, c);
 	case LINK_REPLY:

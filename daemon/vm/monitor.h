@@ -43,9 +43,16 @@ struct monitor_hrt {
 	uint32_t vector;
 };
 
+/* LINK_ROS */
+struct monitor_ros {
+	char protocol[16]; /* "multiboot2", ...; empty: nothing is booted */
+	uint64_t entry;    /* GPA */
+};
+
 struct monitor_hooks {
 	void (*partition)(void *userdata, const struct monitor_news *news);
 	void (*hrt)(void *userdata, const struct monitor_hrt *hrt);
+	void (*ros)(void *userdata, const struct monitor_ros *ros);
 	void (*reset_done)(void *userdata, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus);
 	/*
 	 * The process is gone and reaped. `how` is a sentence without its beginning: "was killed by signal 9

@@ -67,6 +67,11 @@ static void on_hrt(void *userdata, const struct monitor_hrt *hrt)
 	(void)userdata, (void)hrt;
 }
 
+static void on_ros(void *userdata, const struct monitor_ros *ros)
+{
+	(void)userdata, (void)ros;
+}
+
 static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus)
 {
 	(void)userdata, (void)scope, (void)first_vcpu, (void)n_vcpus;
@@ -75,6 +80,7 @@ static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_
 static const struct monitor_hooks hooks = {
 	.partition = on_partition,
 	.hrt = on_hrt,
+	.ros = on_ros,
 	.reset_done = on_reset_done,
 	.gone = on_gone,
 };

@@ -23,13 +23,18 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "spec/append.h"
+#include "spec/grammar.h"
 #include "spec/support.h"
 #include "spec/wire.h"
 #include "vm/images.h"
 #include "vm/store.h"
 #include "vm/telemetry.h"
 
-#define CONSOLE "hrt" /* the only one of this version */
+/* There is one, which both partitions print to. */
+static const char *console_of(const struct vm_spec *spec)
+{
+	return partition_role_to_string(spec->hybrid ? PARTITION_HRT : PARTITION_ROS);
+}
 
 struct vm_waiter {
 	struct vm_waiter *next; /* owned */
@@ -83,6 +88,33 @@ struct vm_extent vm_partition_extent(const struct vm_partition *partition)
 		.memory_start = spec->ros_memory,
 		.memory_bytes = spec->memory - spec->ros_memory,
 		.visible_bytes = spec->memory};
+}
+
+const char *vm_partition_protocol(const struct vm_partition *partition)
+{
+	const struct vm_spec *spec = vm_spec_in_force(partition->vm);
+
+	if (partition->role == PARTITION_HRT)
+		return "mb64";
+	if (!spec->ros_boots)
+		return "none";
+	return partition->vm->ros.protocol[0] ? partition->vm->ros.protocol : grammar_word_text(GRAMMAR_ROS_PROTOCOL, spec->ros_protocol);
+}
+
+uint64_t vm_partition_entry(const struct vm_partition *partition)
+{
+	const struct vm *vm = partition->vm;
+
+	return partition->role == PARTITION_HRT ? vm->hrt.gva_entry - vm->hrt.gva_offset : vm->ros.entry;
+}
+
+const char *vm_partition_image(const struct vm_partition *partition)
+{
+	const struct vm_spec *spec = vm_spec_in_force(partition->vm);
+
+	if (partition->role == PARTITION_HRT)
+		return spec->files[spec->hrt_file].id;
+	return spec->ros_boots ? spec->files[spec->ros_file].id : "";
 }
 
 static void partition_clear(struct vm_partition *p)
@@ -349,6 +381,14 @@ static void on_hrt(void *userdata, const struct monitor_hrt *hrt)
 	tell(vm, changed, vm, VM_CHANGED_HRT_IMAGE);
 }
 
+static void on_ros(void *userdata, const struct monitor_ros *ros)
+{
+	struct vm *vm = userdata;
+
+	vm->ros = *ros;
+	tell(vm, changed, vm, VM_CHANGED_ROS_IMAGE);
+}
+
 static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus)
 {
 	struct vm *vm = userdata;
@@ -359,7 +399,7 @@ static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_
 		vm->partitions[PARTITION_ROS].n_resets++;
 		changes |= VM_CHANGED_ROS;
 	}
-	if (scope != LINK_SCOPE_ROS) {
+	if (scope != LINK_SCOPE_ROS && vm->partitions[PARTITION_HRT].present) {
 		vm->partitions[PARTITION_HRT].n_resets++;
 		changes |= VM_CHANGED_HRT;
 	}
@@ -370,6 +410,7 @@ static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_
 static const struct monitor_hooks hooks = {
 	.partition = on_partition,
 	.hrt = on_hrt,
+	.ros = on_ros,
 	.reset_done = on_reset_done,
 	.gone = on_gone,
 };
@@ -461,7 +502,7 @@ static int setup_collect(struct vm *vm, struct setup *setup, struct error *e)
 	if (r < 0)
 		return r;
 	setup->n += vm->stored->n_files;
-	return store_console_begin(context->store, vm_name(vm), CONSOLE, &setup->fds[1], e);
+	return store_console_begin(context->store, vm_name(vm), console_of(vm->stored), &setup->fds[1], e);
 }
 
 /* The command lines of a start. */
@@ -556,10 +597,12 @@ static void begin_run(struct vm *vm)
 	memset(&vm->end, 0, sizeof(vm->end));
 	vm->pid = monitor_pid(vm->monitor);
 	vm->hrt = (struct monitor_hrt){};
+	vm->ros = (struct monitor_ros){};
 	vm->n_resets = 0;
 	for (int role = 0; role < N_PARTITION_ROLES; role++)
 		partition_clear(&vm->partitions[role]);
-	tell(vm, changed, vm, VM_CHANGED_RESETS | VM_CHANGED_ROS | VM_CHANGED_HRT | VM_CHANGED_HRT_IMAGE);
+	tell(vm, changed, vm, VM_CHANGED_RESETS | VM_CHANGED_ROS | VM_CHANGED_HRT | VM_CHANGED_HRT_IMAGE |
+		VM_CHANGED_ROS_IMAGE);
 }
 
 static int check_startable(const struct vm *vm, struct error *e)
@@ -806,17 +849,13 @@ int vm_telemetry(struct vm *vm, vm_telemetry_fn done, void *userdata, struct err
 
 const char *vm_console_name(const struct vm *vm, const char *name, struct error *e)
 {
-	if (!vm_spec_in_force(vm)->hybrid) {
-		error_set(
-			e, -ENOTTY, "VM %s has no console: only an HRT has one in this version", vm_name(vm));
+	const char *has = console_of(vm_spec_in_force(vm));
+
+	if (name[0] && strcmp(name, has) != 0) {
+		error_set(e, -ENOTTY, "VM %s has no console \"%s\"; it has \"%s\"", vm_name(vm), name, has);
 		return NULL;
 	}
-	if (name[0] && strcmp(name, CONSOLE) != 0) {
-		error_set(
-			e, -ENOTTY, "VM %s has no console \"%s\"; it has \"" CONSOLE "\"", vm_name(vm), name);
-		return NULL;
-	}
-	return CONSOLE;
+	return has;
 }
 
 struct console {

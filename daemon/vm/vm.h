@@ -57,6 +57,7 @@ enum vm_change {
 	VM_CHANGED_HRT = 16,
 	VM_CHANGED_HRT_IMAGE = 32, /* what the HRT image asked for and got */
 	VM_CHANGED_AUTOSTART = 64,
+	VM_CHANGED_ROS_IMAGE = 128, /* how the kernel of the ROS is booted */
 };
 
 /* News for the layer above. Called from the event loop and from inside the functions that change a VM. */
@@ -114,6 +115,7 @@ struct vm {
 	struct vm_life life;
 	struct vm_partition partitions[N_PARTITION_ROLES];
 	struct monitor_hrt hrt; /* of the present run or the last one */
+	struct monitor_ros ros; /* the same */
 	bool autostart;        /* it is started when hvmd is */
 	uint32_t n_resets;     /* in the present run or the last one */
 	bool has_exit_reason;  /* the guest has come to an end since it last ran */
@@ -154,6 +156,18 @@ pid_t vm_leader(const struct vm *vm);
 /* How its monitor is locked up: "whole", or "without " and what this host refuses; empty while there is none. */
 const char *vm_cage(const struct vm *vm);
 
+/*
+ * How a partition is booted: "mb64", the protocol of the ROS's kernel, or "none".
+ * Before the monitor has told which it is, the definition's word: "auto".
+ */
+const char *vm_partition_protocol(const struct vm_partition *partition);
+
+/* GPA of a partition's first instruction; 0 before the first start. */
+uint64_t vm_partition_entry(const struct vm_partition *partition);
+
+/* Id of the file that a partition boots; "" where it boots none. */
+const char *vm_partition_image(const struct vm_partition *partition);
+
 /* Cores and memory of a partition that is present. */
 struct vm_extent vm_partition_extent(const struct vm_partition *partition);
 
@@ -179,8 +193,8 @@ struct vm_start_options {
 };
 
 /*
- * Spawns a monitor, has it build the machine, and runs it. done: the HRT runs, or
- * why it does not. `options` is NULL where there are none.
+ * Spawns a monitor, has it build the machine, and runs it. done: it runs, or why
+ * it does not. `options` is NULL where there are none.
  */
 int vm_start(struct vm *vm, const struct vm_start_options *options, vm_done_fn done, void *userdata, struct error *e);
 

@@ -75,6 +75,12 @@ static void take_hrt(struct monitor_client *client, struct cursor *c)
 	client->hrt.int_vector = cursor_u32(c);
 }
 
+static void take_ros(struct monitor_client *client, struct cursor *c)
+{
+	read_text(c, client->ros.protocol, sizeof(client->ros.protocol));
+	client->ros.entry = cursor_u64(c);
+}
+
 static void take_news(struct monitor_client *client, struct link_message *m)
 {
 	switch ((enum link_type)m->header.type) {
@@ -90,6 +96,9 @@ static void take_news(struct monitor_client *client, struct link_message *m)
 		break;
 	case LINK_HRT:
 		take_hrt(client, &m->payload);
+		break;
+	case LINK_ROS:
+		take_ros(client, &m->payload);
 		break;
 	case LINK_REPLY: /* of a request that nobody waits for any more */
 	case LINK_SETUP:
@@ -195,23 +204,41 @@ int monitor_request(struct monitor_client *client, enum link_type type, const vo
 	return request(client, &message, &fd, fd >= 0, e);
 }
 
+#define TEST_FILES_MAX (2 + TEST_MODULES_MAX)
+
 static void append_definition(const struct test_machine *machine, struct buffer *b)
 {
-	struct spec_file file = {.id = (char *)"image"};
+	static char ids[TEST_FILES_MAX][16] = {"image", "kernel", "module-0", "module-1"};
+	struct spec_file files[TEST_FILES_MAX] = {};
+	struct spec_module modules[TEST_MODULES_MAX];
+	size_t n_modules = 0, n = 0;
 	struct vm_spec spec = {
 		.name = (char *)"test",
 		.memory = machine->memory_mib * MiB,
 		.cores = machine->cores,
-		.hybrid = true,
-		.ros_cores = machine->ros_cores,
-		.ros_memory = machine->ros_mib * MiB,
-		.files = &file,
-		.n_files = 1,
+		.hybrid = machine->image,
+		.ros_cores = machine->image ? machine->ros_cores : machine->cores,
+		.ros_memory = (machine->image ? machine->ros_mib : machine->memory_mib) * MiB,
+		.ros_boots = machine->kernel,
+		.ros_cmdline = (char *)machine->ros_cmdline,
+		.ros_protocol = machine->protocol,
+		.files = files,
 		.hrt_cmdline = (char *)machine->cmdline,
 		.hrt_stack = machine->stack ? machine->stack : SPEC_STACK_DEFAULT,
 		.hrt_ros_memory = machine->ros_memory,
 	};
 
+	if (machine->image)
+		files[n++].id = ids[0];
+	spec.ros_file = n;
+	if (machine->kernel)
+		files[n++].id = ids[1];
+	for (; n_modules < TEST_MODULES_MAX && machine->modules[n_modules]; n_modules++) {
+		modules[n_modules] = (struct spec_module){n, (char *)machine->module_cmdlines[n_modules]};
+		files[n++].id = ids[2 + n_modules];
+	}
+	spec.n_files = n;
+	spec.ros_modules = (struct spec_modules){modules, n_modules};
 	spec.core[machine->cores - 1] = machine->pin;
 	spec_encode(&spec, b);
 }
@@ -225,6 +252,27 @@ static int open_image(const char *name)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+static int make_module(const char *bytes)
+{
+	int fd = memfd_create("module", MFD_CLOEXEC);
+
+	return fd >= 0 && write(fd, bytes, strlen(bytes)) == (ssize_t)strlen(bytes) ? fd : -1;
+}
+
+/* What the definition's files are, in its order. Returns their number. */
+static size_t open_files(const struct test_machine *machine, int ret[TEST_FILES_MAX])
+{
+	size_t n = 0;
+
+	if (machine->image)
+		ret[n++] = open_image(machine->image);
+	if (machine->kernel)
+		ret[n++] = open_image(machine->kernel);
+	for (size_t i = 0; i < TEST_MODULES_MAX && machine->modules[i]; i++)
+		ret[n++] = make_module(machine->modules[i]);
+	return n;
+}
+
 int monitor_inspect(struct monitor_client *client, const struct test_machine *machine, int image, struct error *e)
 {
 	struct buffer message = link_message_begin(LINK_INSPECT, ++client->serial);
@@ -233,35 +281,50 @@ int monitor_inspect(struct monitor_client *client, const struct test_machine *ma
 	return request(client, &message, &image, image >= 0, e);
 }
 
+static bool is_told(const struct monitor_client *client, const struct test_machine *machine)
+{
+	return client->partitions[machine->image ? PARTITION_HRT : PARTITION_ROS].state != PARTITION_INACTIVE;
+}
+
 int monitor_setup(struct monitor_client *client, const struct test_machine *machine, struct error *e)
 {
-	_cleanup_close_ int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), image = open_image(machine->image);
-	int fds[] = {kvm, client->log, image};
+	int fds[2 + TEST_FILES_MAX] = {open("/dev/kvm", O_RDWR | O_CLOEXEC), client->log}, r = 0;
+	size_t n = 2 + open_files(machine, fds + 2);
 	struct buffer message = link_message_begin(LINK_SETUP, ++client->serial);
-	int r;
 
-	if (kvm < 0 || image < 0) {
-		buffer_fini(&message);
-		return error_set(e, -ENOENT, "/dev/kvm or %s cannot be opened", machine->image);
-	}
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] < 0)
+			r = error_set(e, -ENOENT, "/dev/kvm, or an image in examples/guests, cannot be opened");
 	append_definition(machine, &message);
-	r = request(client, &message, fds, ARRAY_SIZE(fds), e);
-	while (r == 0 && client->partitions[PARTITION_HRT].state == PARTITION_INACTIVE)
+	if (r == 0)
+		r = request(client, &message, fds, n, e);
+	else
+		buffer_fini(&message);
+	for (size_t i = 0; i < n; i++)
+		if (i != 1) /* the log is the client's */
+			close_fd(fds[i]);
+	while (r == 0 && !is_told(client, machine))
 		r = take_one(client, 0, e); /* what an image got, and how partitions are, comes behind the reply */
 	return r;
 }
 
 /* --- Waiting -------------------------------------------------------------- */
 
-bool monitor_wait_hrt(struct monitor_client *client, enum partition_state state, unsigned timeout_ms)
+bool monitor_wait(struct monitor_client *client, enum partition_role role, enum partition_state state,
+	unsigned timeout_ms)
 {
 	uint64_t deadline = clock_usec() + timeout_ms * 1000ull;
 	struct error e;
 
-	while (client->partitions[PARTITION_HRT].state != state && clock_usec() < deadline)
+	while (client->partitions[role].state != state && clock_usec() < deadline)
 		if (take_one(client, 0, &e) < 0)
 			return false;
-	return client->partitions[PARTITION_HRT].state == state;
+	return client->partitions[role].state == state;
+}
+
+bool monitor_wait_hrt(struct monitor_client *client, enum partition_state state, unsigned timeout_ms)
+{
+	return monitor_wait(client, PARTITION_HRT, state, timeout_ms);
 }
 
 bool monitor_wait_text(struct monitor_client *client, const char *text, unsigned n, unsigned timeout_ms)

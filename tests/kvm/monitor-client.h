@@ -32,6 +32,11 @@ struct hrt_news { /* LINK_HRT */
 	uint32_t int_vector;
 };
 
+struct ros_news { /* LINK_ROS */
+	char protocol[16];
+	uint64_t entry;
+};
+
 struct monitor_client {
 	int link;    /* owned; -1: closed */
 	int log;     /* owned: the console log */
@@ -41,14 +46,21 @@ struct monitor_client {
 	char cage_lacks[64];
 	struct partition_news partitions[N_PARTITION_ROLES];
 	struct hrt_news hrt;
+	struct ros_news ros;
 	unsigned n_resets; /* LINK_RESET_DONE so far */
 	struct link_message reply; /* the last one; its payload is behind errno and sentence */
 };
 
-/* A hybrid machine as a test describes it. */
+#define TEST_MODULES_MAX 2
+
+/* A machine as a test describes it. Files are those of examples/guests in the build folder. */
 struct test_machine {
-	const char *image;   /* "reference.elf", in examples/guests of the build folder */
+	const char *image;   /* of the HRT: "reference.elf"; NULL: there is no HRT, and all is the ROS's */
 	const char *cmdline; /* NULL: none */
+	const char *kernel;  /* of the ROS; NULL: it stays parked */
+	const char *ros_cmdline; /* NULL: none */
+	enum spec_protocol protocol;
+	const char *modules[TEST_MODULES_MAX], *module_cmdlines[TEST_MODULES_MAX]; /* of the ROS: their bytes, not a file's name */
 	uint32_t memory_mib, ros_mib;
 	uint32_t cores, ros_cores;
 	uint32_t stack; /* bytes for each HRT core; 0: SPEC_STACK_DEFAULT */
@@ -76,7 +88,9 @@ int monitor_inspect(struct monitor_client *client, const struct test_machine *ma
 int monitor_request(struct monitor_client *client, enum link_type type, const void *payload, size_t size, int fd,
 	struct error *e);
 
-/* Takes in news until the HRT is in this state. False when the deadline passes first. */
+/* Takes in news until the partition is in this state. False when the deadline passes first. */
+bool monitor_wait(struct monitor_client *client, enum partition_role role, enum partition_state state,
+	unsigned timeout_ms);
 bool monitor_wait_hrt(struct monitor_client *client, enum partition_state state, unsigned timeout_ms);
 
 /* Takes in news until the console log has this text `n` times. False when the deadline passes first. */

@@ -140,7 +140,7 @@ check "plan names both regions that want the same memory" prints 6 \
 check "plan says who has an image that is not at hand" gives 1 "" \
 	'hvmctl: @/stored.xml: the image "hrt" of the HRT is given by its SHA-256 alone, so only hvmd has it: define it and plan x by its name' \
 	plan "$real" "$work/stored.xml"
-check "plan says that there is nothing to run" prints 1 '^hvmctl: @/parked.xml: VM x has no <hvm' plan "$real" "$work/parked.xml"
+check "plan says that there is nothing to run" prints 1 '^hvmctl: @/parked.xml: VM x has nothing to run: neither a kernel' plan "$real" "$work/parked.xml"
 
 check "validate says what each image is and whether it is booted" prints 0 "^@/good.xml: notice: $other\$" \
 	validate "$real" "$work/good.xml"
@@ -156,12 +156,13 @@ check "validate prints what it found as JSON" prints 6 \
 check "validate looks at the other images where one is missing" prints 6 "^@/none.xml: notice: $other\$" \
 	validate "$real" "$work/none.xml"
 check "validate says of a definition without HRT that it cannot be started" prints 0 \
-	'^@/parked.xml: notice: it cannot be started: VM x has no <hvm' validate "$real" "$work/parked.xml"
+	'^@/parked.xml: notice: it cannot be started: VM x has nothing to run: neither a kernel' validate "$real" "$work/parked.xml"
 check "validate says what is not built yet" prints 0 \
 	'^@/seed.xml: notice: it cannot be started: VM x: hrt layout="seed" is not built yet; layout="final" works$' \
 	validate "$real" "$work/seed.xml"
-check "validate says that a kernel of the ROS is not booted yet" prints 0 \
-	'^@/ros.xml: notice: file "other": .*; to boot a kernel of the ROS is not built yet$' validate "$real" "$work/ros.xml"
+check "validate says why a kernel of the ROS cannot be booted" prints 6 \
+	'^@/ros.xml: error: file "other" cannot be booted: no boot protocol takes it: multiboot2: no Multiboot2 header ' \
+	validate "$real" "$work/ros.xml"
 check "plan refuses what start would refuse" gives 1 "" \
 	'hvmctl: @/seed.xml: VM x: hrt layout="seed" is not built yet; layout="final" works' plan "$real" "$work/seed.xml"
 check "validate finds it right nevertheless" prints 0 '^@/parked.xml: valid$' validate "$real" "$work/parked.xml"

@@ -129,7 +129,7 @@ Test(inspect, does_without_images)
 	struct inspection *i = ask(&machine, -1);
 
 	cr_expect_eq(i->error, -ENOEXEC);
-	cr_expect_str_eq(i->why.text, "the image \"image\" of the HRT was not looked at");
+	cr_expect_str_eq(i->why.text, "the image \"image\" was not looked at");
 	inspection_fini(i);
 }
 

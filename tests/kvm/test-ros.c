@@ -1,0 +1,219 @@
+/*
+ * test-ros.c - a small kernel in the ROS on real KVM, through hvm-monitor but without hvmd
+ *
+ * The kernel (examples/guests/kernel.c) prints what it found when it was entered,
+ * and then does what its command line says.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "monitor-client.h"
+
+#define TIMEOUT_MS 30000
+
+static struct monitor_client client = {.link = -1, .log = -1};
+
+static void stop_all(void)
+{
+	monitor_fini(&client);
+}
+
+TestSuite(ros, .fini = stop_all, .timeout = 120);
+
+/* All of it is the ROS's. */
+static struct test_machine kernel_with(const char *cmdline)
+{
+	return (struct test_machine){
+		.kernel = "kernel.elf", .ros_cmdline = cmdline, .memory_mib = 32, .cores = 1};
+}
+
+static void setup(const struct test_machine *machine)
+{
+	const char *unusable = monitor_unusable();
+	struct error e = {};
+	int r;
+
+	if (unusable)
+		cr_skip_test("%s", unusable);
+	r = monitor_spawn(&client, &e);
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+	r = monitor_setup(&client, machine, &e);
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+}
+
+static void request(enum link_type type, const void *payload, size_t size)
+{
+	struct error e = {};
+	int r = monitor_request(&client, type, payload, size, -1, &e);
+
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+}
+
+static void start(const struct test_machine *machine)
+{
+	setup(machine);
+	request(LINK_START, NULL, 0);
+}
+
+static void reset(enum link_scope scope)
+{
+	uint8_t payload = (uint8_t)scope;
+
+	request(LINK_RESET, &payload, 1);
+}
+
+static void expect_text(const char *text, unsigned n)
+{
+	_cleanup_free_ char *log = NULL;
+	bool found = monitor_wait_text(&client, text, n, TIMEOUT_MS);
+
+	log = monitor_log(&client);
+	cr_assert(found, "the console lacks \"%s\", %u times; it has:\n%s", text, n, log);
+}
+
+Test(ros, enters_a_multiboot2_kernel_as_the_standard_says)
+{
+	struct test_machine machine = kernel_with("quiet");
+
+	start(&machine);
+	expect_text("ros: up\n", 1);
+	expect_text("ros: eax 0x36d76289, cr0 0x11, cr3 0x0, cr4 0x0, cs 0x8, ds 0x10, ss 0x10, eflags 0x2\n", 1);
+	expect_text("ros: command line: quiet\n", 1);
+	expect_text("ros: loader: hvmd ", 1);
+	expect_text("ros: 640 KiB and 31744 KiB\n", 1);
+	expect_text("ros: memory 0x100000, 0x1f00000 bytes, type 1\n", 1);
+	expect_text("ros: memory 0xa0000, 0x60000 bytes, type 2\n", 1);
+	cr_expect_str_eq(client.ros.protocol, "multiboot2");
+	cr_expect_eq(client.partitions[PARTITION_ROS].state, PARTITION_RUNNING);
+	cr_expect_eq(client.partitions[PARTITION_HRT].state, PARTITION_INACTIVE);
+	request(LINK_STOP, NULL, 0);
+	cr_expect_eq(monitor_wait_end(&client, 5000), 0);
+}
+
+Test(ros, hands_modules_over)
+{
+	struct test_machine machine = kernel_with("quiet");
+
+	machine.modules[0] = "one";
+	machine.module_cmdlines[0] = "the first one";
+	machine.modules[1] = "another";
+	start(&machine);
+	expect_text("ros: module of 3 bytes at 0x205000, sum 322: the first one\n", 1);
+	expect_text("ros: module of 7 bytes at 0x206000, sum 753: \n", 1);
+}
+
+Test(ros, lets_the_kernel_start_its_other_cores)
+{
+	struct test_machine machine = kernel_with("cores=2");
+
+	machine.cores = 3;
+	start(&machine);
+	expect_text("ros: core 1 is up\n", 1);
+	expect_text("ros: core 2 is up\n", 1);
+	expect_text("ros: 2 cores started\n", 1);
+}
+
+Test(ros, a_reset_boots_it_anew_over_memory_of_zeroes)
+{
+	struct test_machine machine = kernel_with("dirty cores=1");
+
+	machine.cores = 2;
+	start(&machine);
+	expect_text("ros: 1 cores started\n", 1);
+	for (unsigned i = 1; i <= 3; i++) {
+		reset(i % 2 ? LINK_SCOPE_ROS : LINK_SCOPE_ALL);
+		expect_text("ros: the word at 0x300000 is 0x0\n", 1 + i);
+		expect_text("ros: 1 cores started\n", 1 + i);
+	}
+	cr_expect_eq(client.n_resets, 3);
+}
+
+Test(ros, a_triple_fault_ends_it_with_a_sentence_and_a_reset_revives_it)
+{
+	struct test_machine machine = kernel_with("fault");
+
+	start(&machine);
+	cr_assert(monitor_wait(&client, PARTITION_ROS, PARTITION_CRASHED, TIMEOUT_MS));
+	cr_expect_eq(client.partitions[PARTITION_ROS].reason, REASON_TRIPLE_FAULT);
+	cr_expect(strstr(client.partitions[PARTITION_ROS].details, "core 0: triple fault"), "%s",
+		client.partitions[PARTITION_ROS].details);
+	client.partitions[PARTITION_ROS].state = PARTITION_INACTIVE;
+	reset(LINK_SCOPE_ROS);
+	expect_text("ros: up\n", 2);
+	cr_expect(monitor_wait(&client, PARTITION_ROS, PARTITION_CRASHED, TIMEOUT_MS));
+}
+
+Test(ros, has_no_hrt_to_reset_where_there_is_none)
+{
+	struct test_machine machine = kernel_with("quiet");
+	uint8_t scope = LINK_SCOPE_HRT;
+	struct error e = {};
+
+	start(&machine);
+	cr_expect_eq(monitor_request(&client, LINK_RESET, &scope, 1, -1, &e), -ECHRNG);
+	cr_expect_str_eq(e.text, "the VM has no hrt partition");
+	expect_text("ros: up\n", 1);
+}
+
+/* --- Beside an HRT ----------------------------------------------------------- */
+
+static struct test_machine hybrid_with(const char *ros_cmdline)
+{
+	return (struct test_machine){.image = "reference.elf", .cmdline = "quiet", .kernel = "kernel.elf",
+		.ros_cmdline = ros_cmdline, .memory_mib = 64, .ros_mib = 4, .cores = 3, .ros_cores = 2};
+}
+
+Test(ros, runs_beside_an_hrt_and_each_is_reset_alone)
+{
+	struct test_machine machine = hybrid_with("dirty cores=1");
+
+	start(&machine);
+	expect_text("ros: 1 cores started\n", 1);
+	expect_text("): hello\n", 1);
+	reset(LINK_SCOPE_ROS);
+	expect_text("ros: 1 cores started\n", 2);
+	expect_text("ros: the word at 0x300000 is 0x0\n", 2);
+	cr_expect_eq(monitor_count_text(&client, "): hello\n"), 1, "the HRT has not noticed");
+	reset(LINK_SCOPE_HRT);
+	expect_text("): hello\n", 2);
+	cr_expect_eq(monitor_count_text(&client, "ros: up\n"), 2, "the ROS has not noticed");
+}
+
+Test(ros, crashes_alone)
+{
+	struct test_machine machine = hybrid_with("fault");
+
+	start(&machine);
+	cr_assert(monitor_wait(&client, PARTITION_ROS, PARTITION_CRASHED, TIMEOUT_MS));
+	expect_text("): hello\n", 1);
+	cr_expect_eq(client.partitions[PARTITION_HRT].state, PARTITION_RUNNING);
+}
+
+Test(ros, is_told_of_its_own_memory_only)
+{
+	struct test_machine machine = hybrid_with("quiet");
+
+	start(&machine);
+	expect_text("ros: 640 KiB and 3072 KiB\n", 1);
+	expect_text("ros: memory 0x100000, 0x300000 bytes, type 1\n", 1);
+	expect_text("ros: up\n", 1);
+	cr_expect_eq(monitor_count_text(&client, "bytes, type 1\n"), 2);
+}
+
+Test(ros, refuses_a_kernel_that_has_no_room)
+{
+	struct test_machine machine = hybrid_with("quiet");
+	const char *unusable = monitor_unusable();
+	struct error e = {};
+
+	if (unusable)
+		cr_skip_test("%s", unusable);
+	machine.ros_mib = 2;
+	cr_assert_eq(monitor_spawn(&client, &e), 0);
+	cr_expect_eq(monitor_setup(&client, &machine, &e), -ENOEXEC);
+	cr_expect(strstr(e.text, "kernel \"kernel\" of the ROS: kernel 0, 0x"), "%s", e.text);
+	cr_expect(strstr(e.text, "at 0x200000, does not lie in the ROS's memory, which has 0x200000 bytes from 0 on"), "%s",
+		e.text);
+}
