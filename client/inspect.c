@@ -243,17 +243,23 @@ static bool is_module(const struct spec_modules *modules, size_t file)
 	return false;
 }
 
+static bool is_booted(const struct vm_spec *spec, size_t file)
+{
+	return (spec->hybrid && file == spec->hrt_file) || (spec->ros_boots && file == spec->ros_file);
+}
+
+static bool is_handed_over(const struct vm_spec *spec, size_t file)
+{
+	return (spec->ros_has_initrd && file == spec->ros_initrd) || is_module(&spec->ros_modules, file) ||
+		is_module(&spec->hrt_modules, file);
+}
+
 /* What becomes of an image that has no protocol. */
 static const char *fate(const struct vm_spec *spec, size_t file)
 {
-	if (spec->hybrid && file == spec->hrt_file)
+	if (is_booted(spec, file))
 		return ""; /* an error says more */
-	if (spec->ros_boots && file == spec->ros_file)
-		return "; to boot a kernel of the ROS is not built yet";
-	if ((spec->ros_has_initrd && file == spec->ros_initrd) || is_module(&spec->ros_modules, file) ||
-		is_module(&spec->hrt_modules, file))
-		return "; it is handed to a kernel";
-	return "; this definition does not boot it";
+	return is_handed_over(spec, file) ? "; it is handed to a kernel" : "; this definition does not boot it";
 }
 
 static void add_notice(struct definition_file *f, size_t file, const struct image_finding *found)
@@ -280,12 +286,22 @@ static void add_refusal(struct definition_file *f, bool quiet, const struct erro
 		diagnostics_add(&f->diagnostics, NOWHERE, "", SEVERITY_NOTICE, "it cannot be started: %s", why->text);
 }
 
-/* Why there is no plan is news only where the image could be looked at and is right. */
+/* Something is wrong already with what is booted: it could not be looked at, or the image is no good. */
+static bool has_bad_image(const struct definition_file *f, const struct inspection *i)
+{
+	for (size_t file = 0; file < i->n_images; file++) {
+		bool missing = f->images[file] < 0 && (is_booted(f->spec, file) || is_handed_over(f->spec, file));
+
+		if (missing || i->images[file].why_not[0])
+			return true;
+	}
+	return false;
+}
+
+/* Why there is no plan is news only where all images could be looked at and are right. */
 static void add_plan(struct definition_file *f, bool quiet, const struct inspection *i)
 {
-	const struct vm_spec *spec = f->spec;
-
-	if (i->error == 0 || (spec->hybrid && (f->images[spec->hrt_file] < 0 || i->images[spec->hrt_file].why_not[0])))
+	if (i->error == 0 || has_bad_image(f, i))
 		return;
 	if (i->error == -EOPNOTSUPP)
 		add_refusal(f, quiet, &i->why);

@@ -43,7 +43,7 @@ enum link_type {
 	 * each file of the definition, in its order.
 	 */
 	LINK_SETUP = 1,
-	/* Run the HRT cores. No payload. */
+	/* Run the partitions that have something to run. No payload. */
 	LINK_START = 2,
 	/* Payload: u8 scope (enum link_scope). Reply body: u64 usec from acceptance to the first core running again. */
 	LINK_RESET = 3,
@@ -89,10 +89,15 @@ enum link_type {
 	/* A reset is done. Payload: u8 scope, u32 first vcpu, u32 number of vcpus. */
 	LINK_RESET_DONE = 0x103,
 	/*
-	 * What the HRT image asked for and got, sent once a successful LINK_SETUP.
+	 * What the HRT image asked for and got, sent once a successful LINK_SETUP where there is one.
 	 * Payload: u64 flags, u64 gva_offset, u64 gva_entry, u64 comm page GPA, u32 vector.
 	 */
 	LINK_HRT = 0x104,
+	/*
+	 * How the kernel of the ROS is booted, sent once a successful LINK_SETUP where
+	 * there is one. Payload: string boot protocol, u64 GPA of its first instruction.
+	 */
+	LINK_ROS = 0x105,
 };
 
 enum link_scope {

@@ -19,10 +19,12 @@ static const char *const autostart_properties[] = {"Autostart", NULL};
 static const char *const reset_properties[] = {"NResets", NULL};
 static const char *const partition_properties[] = {"State", "StateReason", "StateDetails", "NResets", NULL};
 static const char *const extent_properties[] = {
-	"FirstVCPU", "NVCPUs", "MemoryStart", "MemoryBytes", "VisibleMemoryBytes", "Image", NULL};
+	"FirstVCPU", "NVCPUs", "MemoryStart", "MemoryBytes", "VisibleMemoryBytes", "BootProtocol", "Image", NULL};
 static const char *const hrt_properties[] = {
 	"Flags", "GVAOffset", "GVAEntry", "CommPage", "InterruptVector", NULL};
 static const char *const entry_properties[] = {"EntryAddress", NULL};
+static const char *const kernel_properties[] = {"BootProtocol", "EntryAddress", NULL};
+static const char *const protocol_properties[] = {"BootProtocol", NULL};
 static const char *const kvm_properties[] = {"KVMAvailable", "KVMAPIVersion", "MaxVCPUs", NULL};
 
 static void tell_properties(
@@ -61,6 +63,10 @@ static void on_changed(void *userdata, struct vm *vm, unsigned changes)
 	if (changes & VM_CHANGED_HRT_IMAGE) {
 		tell_partition(userdata, hrt, HVMD_IFACE_HRT, hrt_properties);
 		tell_partition(userdata, hrt, HVMD_IFACE_PARTITION, entry_properties);
+	}
+	if (changes & VM_CHANGED_ROS_IMAGE) {
+		tell_properties(userdata, path, HVMD_IFACE_VM, protocol_properties);
+		tell_partition(userdata, ros, HVMD_IFACE_PARTITION, kernel_properties);
 	}
 	if (changes & VM_CHANGED_DEFINITION) {
 		tell_properties(userdata, path, HVMD_IFACE_VM, definition_properties);

@@ -87,34 +87,24 @@ GETTER(get_visible)
 	return sd_bus_message_append(reply, "t", vm_partition_extent(userdata).visible_bytes);
 }
 
-/* The ROS boots nothing yet. */
 GETTER(get_boot_protocol)
 {
-	struct vm_partition *p = userdata;
-
 	GETTER_UNUSED;
-	return sd_bus_message_append(reply, "s", p->role == PARTITION_HRT ? "mb64" : "none");
+	return sd_bus_message_append(reply, "s", vm_partition_protocol(userdata));
 }
 
 /* Guest physical; 0 before the first start. */
 GETTER(get_entry)
 {
-	struct vm_partition *p = userdata;
-	uint64_t entry = p->role == PARTITION_HRT ? p->vm->hrt.gva_entry - p->vm->hrt.gva_offset : 0;
-
 	GETTER_UNUSED;
-	return sd_bus_message_append(reply, "t", entry);
+	return sd_bus_message_append(reply, "t", vm_partition_entry(userdata));
 }
 
 /* The id of the file in the definition. */
 GETTER(get_image)
 {
-	struct vm_partition *p = userdata;
-	const struct vm_spec *spec = vm_spec_in_force(p->vm);
-
 	GETTER_UNUSED;
-	return sd_bus_message_append(
-		reply, "s", p->role == PARTITION_HRT ? spec->files[spec->hrt_file].id : "");
+	return sd_bus_message_append(reply, "s", vm_partition_image(userdata));
 }
 
 GETTER(get_n_resets)
@@ -140,7 +130,7 @@ const sd_bus_vtable partition_vtable[] = {
 	SD_BUS_PROPERTY("MemoryStart", "t", get_memory_start, 0, EMITS),
 	SD_BUS_PROPERTY("MemoryBytes", "t", get_memory, 0, EMITS),
 	SD_BUS_PROPERTY("VisibleMemoryBytes", "t", get_visible, 0, EMITS),
-	SD_BUS_PROPERTY("BootProtocol", "s", get_boot_protocol, 0, CONST),
+	SD_BUS_PROPERTY("BootProtocol", "s", get_boot_protocol, 0, EMITS),
 	SD_BUS_PROPERTY("EntryAddress", "t", get_entry, 0, EMITS),
 	SD_BUS_PROPERTY("Image", "s", get_image, 0, EMITS),
 	SD_BUS_PROPERTY("NResets", "u", get_n_resets, 0, EMITS),

@@ -260,10 +260,14 @@ GETTER(get_memory)
 	return sd_bus_message_append(reply, "t", vm_spec_in_force(userdata)->memory);
 }
 
+/* Of a hybrid, that of the HRT. */
 GETTER(get_boot_protocol)
 {
+	struct vm *vm = userdata;
+	enum partition_role role = vm_spec_in_force(vm)->hybrid ? PARTITION_HRT : PARTITION_ROS;
+
 	GETTER_UNUSED;
-	return sd_bus_message_append(reply, "s", vm_spec_in_force(userdata)->hybrid ? "mb64" : "none");
+	return sd_bus_message_append(reply, "s", vm_partition_protocol(&vm->partitions[role]));
 }
 
 GETTER(get_partitions)
@@ -287,9 +291,7 @@ GETTER(get_partitions)
 GETTER(get_consoles)
 {
 	GETTER_UNUSED;
-	if (vm_spec_in_force(userdata)->hybrid)
-		return sd_bus_message_append(reply, "as", 1, "hrt");
-	return sd_bus_message_append(reply, "as", 0);
+	return sd_bus_message_append(reply, "as", 1, vm_console_name(userdata, "", NULL));
 }
 
 GETTER(get_leader)

@@ -204,10 +204,10 @@ if have python3; then
 else
 	skip "define takes an image container" "python3 is not installed"
 fi
-sed 's/mem="8"/& file_id="hrt"/; s/"x"/"later"/' "$work/x.xml" >"$work/later.xml"
+sed 's/<memory/& hugepages="y"/; s/"x"/"later"/' "$work/x.xml" >"$work/later.xml"
 check "what is not built yet can be defined" gives 0 "" "" define "$work/later.xml"
 check "it is refused at the start, with what works" gives 1 "" \
-	'hvmctl: later: VM later: ros file_id="hrt" is not built yet; a ROS without a kernel works, and stays parked' \
+	'hvmctl: later: VM later: memory hugepages="y" is not built yet; hugepages="n" works' \
 	start later
 hvmctl undefine lent named old later
 

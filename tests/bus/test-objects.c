@@ -81,7 +81,7 @@ Test(objects, are_as_the_introspection_file_says)
 Test(objects, manager_says_what_it_is)
 {
 	cr_expect_str_eq(property(MANAGER, "Version"), PACKAGE_VERSION);
-	cr_expect_str_eq(property(MANAGER, "BootProtocols"), "mb64");
+	cr_expect_str_eq(property(MANAGER, "BootProtocols"), "mb64 multiboot2 pvh linux");
 	cr_expect_str_eq(property(MANAGER, "NVMs"), "0");
 	cr_expect_str_eq(property(MANAGER, "DefinitionPath"), harness_path("state/definitions"));
 	cr_expect(strstr(property(MANAGER, "Features"), "hybrid"));
@@ -288,7 +288,7 @@ Test(objects, partition_goes_when_the_definition_no_longer_has_it)
 		"<vm name=\"a\" class=\"PC\"><memory>16</memory><cores count=\"2\"/></vm>", 0, (uint64_t)0));
 	cr_expect(signal_comes("InterfacesRemoved /org/hvmd1/vm/a/partition/hrt"));
 	cr_expect_str_eq(property(VM("a"), "Partitions"), "/org/hvmd1/vm/a/partition/ros");
-	cr_expect_str_eq(property(VM("a"), "Consoles"), "");
+	cr_expect_str_eq(property(VM("a"), "Consoles"), "ros");
 	cr_expect_str_eq(property(ROS("a"), "NVCPUs"), "2");
 	define_vm("a", "");
 	cr_expect(signal_comes("InterfacesAdded /org/hvmd1/vm/a/partition/hrt"));

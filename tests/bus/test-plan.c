@@ -257,5 +257,5 @@ Test(real, plan_says_that_a_vm_without_hrt_has_nothing_to_run)
 {
 	expect_success(call(MANAGER, "DefineVM", "sa{sh}t",
 		"<vm name=\"a\" class=\"PC\"><memory>64</memory><cores count=\"1\"/></vm>", 0, (uint64_t)0));
-	expect_error(get_plan("a", NEXT), "org.hvmd1.NotSupported", "VM a has no <hvm enable=\"y\">");
+	expect_error(get_plan("a", NEXT), "org.hvmd1.NotSupported", "VM a has nothing to run: neither a kernel");
 }
