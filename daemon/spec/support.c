@@ -35,11 +35,6 @@ static bool asks_for_hugepages(const struct vm_spec *spec, char ret[static ASKED
 	return spec->hugepages && asks_for_text("memory", "hugepages", "y", ret);
 }
 
-static bool asks_for_protocol(const struct vm_spec *spec, char ret[static ASKED_MAX])
-{
-	return asks_for_word("ros", GRAMMAR_ROS_PROTOCOL, spec->ros_protocol, ~(1u << SPEC_PROTOCOL_MULTIBOOT), ret);
-}
-
 static bool asks_for_device(const struct vm_spec *spec, char ret[static ASKED_MAX])
 {
 	return spec->n_devices > 0 &&
@@ -78,7 +73,6 @@ static const struct {
 	const char *works; /* instead, today */
 } limits[] = {
 	{asks_for_hugepages, "hugepages=\"n\" works"},
-	{asks_for_protocol, "protocol=\"auto\" and the others work"},
 	{asks_for_device, "a VM without devices of its own works"},
 	{asks_for_hrt_modules, "an HRT without modules works"},
 	{asks_for_layout, "layout=\"final\" works"},

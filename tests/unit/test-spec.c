@@ -339,9 +339,6 @@ Test(spec, what_is_not_built_is_refused_at_start_with_what_works_instead)
 	spec->hugepages = true;
 	cr_not_built("memory hugepages=\"y\" is not built yet; hugepages=\"n\" works");
 	spec->hugepages = false;
-	spec->ros_protocol = SPEC_PROTOCOL_MULTIBOOT;
-	cr_not_built("ros protocol=\"multiboot\" is not built yet; protocol=\"auto\" and the others work");
-	spec->ros_protocol = SPEC_PROTOCOL_AUTO;
 	cr_not_built("device class=\"SERIAL\" is not built yet; a VM without devices of its own works");
 	spec->devices[0].class = SPEC_DEVICE_DEBUG_EXIT;
 	cr_not_built("device class=\"debug-exit\" is not built yet; a VM without devices of its own works");
