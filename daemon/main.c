@@ -4,7 +4,8 @@
  * One thread, one event loop. Before each wait the bus does all its work
  * (bus_dispatch()); the wait ends by the bus, a monitor, a timer or a signal.
  *
- * SIGTERM and SIGINT stop every VM, and hvmd ends when the last monitor is gone.
+ * SIGTERM and SIGINT end hvmd, not the VMs: the next hvmd takes over what runs. Only what is just being started
+ * or stopped is seen to its end.
  * SIGHUP reads the definitions again.
  *
  * Tour 200: This is hvmd's whole life: options, folders, one event loop, and
@@ -219,8 +220,9 @@ static void on_signal(evutil_socket_t number, short what, void *userdata)
 		return;
 	d->stopping = true;
 	sd_notify(0, "STOPPING=1");
-	log_notice("%s: stopping %zu VMs", strsignal((int)number), registry_n_active(d->registry));
-	registry_stop_all(d->registry, REASON_HOST_SHUTDOWN);
+	registry_settle(d->registry, REASON_HOST_SHUTDOWN);
+	log_notice("%s: ending; %zu VMs run on", strsignal((int)number),
+		registry_n_active(d->registry) - registry_n_unsettled(d->registry));
 }
 
 static void on_hangup(evutil_socket_t number, short what, void *userdata)
@@ -298,6 +300,8 @@ static int daemon_init(struct daemon *d, const struct options *o, struct error *
 	if (r == 0)
 		r = registry_new(d->base, o->state_dir, o->monitor, o->kvm, &d->registry, e);
 	if (r == 0)
+		r = registry_adopt(d->registry, o->run_dir, e);
+	if (r == 0)
 		r = bus_new(d->base, o->bus, d->registry, &d->bus, e);
 	return r;
 }
@@ -316,7 +320,7 @@ static int run(struct daemon *d, struct error *e)
 {
 	say_ready(d);
 	registry_autostart(d->registry);
-	while (!d->stopping || registry_n_active(d->registry) > 0) {
+	while (!d->stopping || registry_n_unsettled(d->registry) > 0) {
 		int r = bus_dispatch(d->bus, e);
 
 		if (r < 0)

@@ -20,6 +20,7 @@ end()
 	status=$?
 	trap - EXIT
 	[ "$status" -eq 0 ] || sed 's/^/hvmd said: /' "$work/hvmd.log" >&2 || :
+	[ -z "$daemon" ] || timeout 10 "$build/hvmctl" -q terminate nautilus 2>/dev/null || : # it would outlive hvmd
 	for pid in $daemon $bus; do
 		kill "$pid" 2>/dev/null || :
 		wait "$pid" 2>/dev/null || :

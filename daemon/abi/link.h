@@ -9,7 +9,12 @@
  * left over is the peer's fault and ends the link.
  *
  * The version moves when any layout here, or the wire form of a definition
- * (spec/wire.h), moves.
+ * (spec/wire.h), moves. A monitor speaks one version, that of the hvmd which
+ * started it, and may outlive that hvmd. A later one learns the version from the
+ * greeting, puts it into what it sends, and confines itself to what never changes:
+ * the header, LINK_RESET, LINK_STOP, LINK_REPLY, LINK_HELLO, LINK_STATE,
+ * LINK_RESET_DONE and LINK_RUN. A later version may append to the payloads of
+ * these; who knows less takes no notice of what is left over, nor of news of other types.
  *
  * Tour 300: Between hvmd and a running VM there is one socket and these
  * messages. Both ends treat each other as strangers: every number is checked,
@@ -22,7 +27,8 @@
 #include "base/macro.h"
 
 #define LINK_MAGIC       0x4C4D5648u /* "HVML" */
-#define LINK_VERSION     3u
+#define LINK_VERSION     4u
+#define LINK_VERSION_OLDEST 4u /* the oldest that a monitor may speak and still be controlled */
 #define LINK_MESSAGE_MAX 65536u /* bytes, with the header */
 #define LINK_FDS_MAX     16u
 #define LINK_FD          3 /* the monitor finds its end of the link here */
@@ -75,6 +81,14 @@ enum link_type {
 	 * The monitor parses in a cage and ends after its reply.
 	 */
 	LINK_INSPECT = 8,
+	/*
+	 * Before LINK_SETUP. Descriptor: a SOCK_SEQPACKET socket that is bound where hvmd looks for
+	 * monitors. The monitor listens there. From LINK_START's success on it does not end
+	 * with its link, and whoever connects there is its hvmd from then on: it is greeted,
+	 * told all news that there have been (LINK_HRT, LINK_STATE of each partition as it is now),
+	 * and LINK_RUN. No payload.
+	 */
+	LINK_LISTEN = 9,
 
 	/* Payload: i32 0 or negative errno, string sentence (empty on success), then the body of that request. */
 	LINK_REPLY = 0x100,
@@ -98,6 +112,12 @@ enum link_type {
 	 * there is one. Payload: string boot protocol, u64 GPA of its first instruction.
 	 */
 	LINK_ROS = 0x105,
+	/*
+	 * To a hvmd that has connected: which VM this is, and that all is told. Payload: 16 bytes
+	 * UUID, u64 when it was started, u64 when a partition last changed its
+	 * state (both CLOCK_MONOTONIC, usec), u32 resets, u32 resets of the ROS, u32 of the HRT.
+	 */
+	LINK_RUN = 0x10F,
 };
 
 enum link_scope {

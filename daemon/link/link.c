@@ -33,6 +33,11 @@ struct buffer link_message_begin(uint16_t type, uint32_t serial)
 	return b;
 }
 
+void link_message_set_version(struct buffer *b, uint16_t version)
+{
+	buffer_put_uint(b, offsetof(struct link_header, version), version, 2);
+}
+
 void link_append_string(struct buffer *b, const char *text)
 {
 	size_t size = text ? strlen(text) : 0;
@@ -126,9 +131,6 @@ static int check_header(struct link_message *m, size_t size, int flags, struct e
 		return error_set(e, -EPROTO, "a message of %zu bytes is shorter than its header", size);
 	if (m->header.magic != LINK_MAGIC)
 		return error_set(e, -EPROTO, "a message begins with 0x%08x, not 0x%08x", m->header.magic, LINK_MAGIC);
-	if (m->header.version != LINK_VERSION)
-		return error_set(e, -EPROTO, "a message has protocol version %u; this side speaks %u",
-			m->header.version, LINK_VERSION);
 	if (m->header.size != c.left)
 		return error_set(e, -EPROTO, "a message announces %u bytes and has %llu", m->header.size,
 			(unsigned long long)c.left);
@@ -136,7 +138,7 @@ static int check_header(struct link_message *m, size_t size, int flags, struct e
 	return 1;
 }
 
-int link_receive(int socket, struct link_message *m, struct error *e)
+int link_receive_any_version(int socket, struct link_message *m, struct error *e)
 {
 	union {
 		struct cmsghdr header;
@@ -161,6 +163,17 @@ int link_receive(int socket, struct link_message *m, struct error *e)
 	if (r < 0)
 		link_message_fini(m);
 	return r;
+}
+
+int link_receive(int socket, struct link_message *m, struct error *e)
+{
+	int r = link_receive_any_version(socket, m, e);
+
+	if (r <= 0 || m->header.version == LINK_VERSION)
+		return r;
+	link_message_fini(m);
+	return error_set(e, -EPROTO, "a message has protocol version %u; this side speaks %u", m->header.version,
+		LINK_VERSION);
 }
 
 struct buffer link_reply_begin(uint32_t serial, int error, const struct error *e)

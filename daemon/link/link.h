@@ -35,6 +35,9 @@ int link_message_take_fd(struct link_message *m, size_t index);
  */
 struct buffer link_message_begin(uint16_t type, uint32_t serial);
 
+/* For a peer that speaks another version than ours. */
+void link_message_set_version(struct buffer *b, uint16_t version);
+
 /* Appends a string in its wire form. NULL counts as empty. */
 void link_append_string(struct buffer *b, const char *text);
 
@@ -55,6 +58,9 @@ int link_send(int socket, struct buffer *message, const int *fds, size_t n_fds);
  * is nothing now; -EPROTO with a sentence when the peer broke the protocol.
  */
 int link_receive(int socket, struct link_message *m, struct error *e);
+
+/* As link_receive(), but leaves the message's version for the caller to look at. */
+int link_receive_any_version(int socket, struct link_message *m, struct error *e);
 
 /* The beginning of a reply: error 0 and an empty sentence, or a negative errno and its sentence. Append the body next. */
 struct buffer link_reply_begin(uint32_t serial, int error, const struct error *e);

@@ -2,9 +2,9 @@
  * main.c - hvm-monitor: one running VM
  *
  * Spawned by hvmd with its end of the link as descriptor 3 (LINK_FD); everything
- * else it needs arrives over the link as descriptors. It opens no file, speaks
- * to nobody else, and ends with its hvmd. Before it reads anything it enters its
- * cage (cage.h).
+ * else it needs arrives over the link as descriptors. It opens no file and speaks
+ * to nobody else; when its hvmd goes it runs on, and waits for the next one. Before it reads
+ * anything it enters its cage (cage.h).
  */
 #include <fcntl.h>
 #include <malloc.h>

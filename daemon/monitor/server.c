@@ -18,6 +18,7 @@
 #include "base/macro.h"
 #include "link/link.h"
 #include "monitor/cage.h"
+#include "monitor/connection.h"
 #include "monitor/console.h"
 #include "monitor/inspect.h"
 #include "monitor/machine.h"
@@ -31,9 +32,18 @@
 #define CONSOLE_MARGIN       4096 /* what hvmd says in a console log that is full already */
 #define REPLY_ROOM          (LINK_MESSAGE_MAX - 256) /* bytes of body that fit a reply beside its head */
 
+/* What a partition last said of itself. */
+struct last_news {
+	bool crashed;
+	struct crash crash;
+};
+
 struct server {
-	int link_fd; /* borrowed */
+	struct connection link;
 	struct machine *machine; /* owned; NULL before LINK_SETUP */
+	struct last_news news[N_PARTITION_ROLES];
+	uint32_t n_resets;
+	uint64_t changed_usec; /* when a partition last changed its state */
 	uint64_t started_usec;
 	uint64_t flush_at;   /* CLOCK_MONOTONIC; 0: no line is unfinished */
 	uint64_t talk_at;    /* when the protocol of ROS and HRT wants us; UINT64_MAX: not */
@@ -47,14 +57,7 @@ struct server {
 
 static void send_message(struct server *server, struct buffer *message)
 {
-	int r = link_send(server->link_fd, message, NULL, 0);
-
-	if (r < 0) { /* hvmd has gone or is broken: so are we */
-		if (r != -EPIPE && r != -ECONNRESET)
-			log_error("sending to hvmd: %s", error_text(NULL, r));
-		server->stopping = true;
-	}
-	buffer_fini(message);
+	connection_send(&server->link, message);
 }
 
 static void reply(struct server *server, const struct link_message *request, int error, const struct error *e)
@@ -95,7 +98,16 @@ static void tell_ros(struct server *server)
 	send_message(server, &b);
 }
 
-static void tell_state(struct server *server, const struct partition *p, const struct crash *crash)
+/* How what is booted is booted. */
+static void tell_boots(struct server *server)
+{
+	if (server->machine->spec->hybrid)
+		tell_hrt(server);
+	if (server->machine->spec->ros_boots)
+		tell_ros(server);
+}
+
+static void send_state(struct server *server, const struct partition *p, const struct crash *crash)
 {
 	struct buffer b = link_message_begin(LINK_STATE, 0);
 
@@ -106,6 +118,18 @@ static void tell_state(struct server *server, const struct partition *p, const s
 	buffer_append_uint(&b, crash ? crash->address : 0, 8);
 	link_append_string(&b, crash ? crash->text : "");
 	send_message(server, &b);
+}
+
+/* Kept for the next hvmd, too. */
+static void tell_state(struct server *server, const struct partition *p, const struct crash *crash)
+{
+	struct last_news *news = &server->news[p->role];
+
+	news->crashed = crash != NULL;
+	if (crash)
+		news->crash = *crash;
+	server->changed_usec = clock_usec();
+	send_state(server, p, crash);
 }
 
 static void tell_states(struct server *server)
@@ -128,7 +152,38 @@ static void tell_reset_done(struct server *server, enum link_scope scope, const 
 	buffer_append_uint(&b, scope, 1);
 	buffer_append_uint(&b, first, 4);
 	buffer_append_uint(&b, n, 4);
+	server->n_resets++;
 	send_message(server, &b);
+}
+
+static void tell_run(struct server *server)
+{
+	const struct machine *machine = server->machine;
+	struct buffer b = link_message_begin(LINK_RUN, 0);
+
+	buffer_append(&b, machine->spec->uuid, SPEC_UUID_SIZE);
+	buffer_append_uint(&b, server->started_usec, 8);
+	buffer_append_uint(&b, server->changed_usec, 8);
+	buffer_append_uint(&b, server->n_resets, 4);
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		buffer_append_uint(&b, machine->partitions[role].n_resets, 4);
+	send_message(server, &b);
+}
+
+/* To a hvmd that finds us running. */
+static void tell_everything(struct server *server)
+{
+	const struct machine *machine = server->machine;
+
+	tell_hello(server);
+	tell_boots(server);
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		const struct last_news *news = &server->news[role];
+
+		if (machine->partitions[role].present)
+			send_state(server, &machine->partitions[role], news->crashed ? &news->crash : NULL);
+	}
+	tell_run(server);
 }
 
 /* --- Requests ------------------------------------------------------------------------------------------- */
@@ -164,10 +219,7 @@ static void do_setup(struct server *server, struct link_message *m, struct error
 	reply(server, m, r, e);
 	if (r < 0)
 		return;
-	if (server->machine->spec->hybrid)
-		tell_hrt(server);
-	if (server->machine->spec->ros_boots)
-		tell_ros(server);
+	tell_boots(server);
 	tell_states(server);
 }
 
@@ -176,6 +228,18 @@ static void do_start(struct server *server, struct link_message *m, struct error
 	int r = machine_start(server->machine, e);
 
 	tell_states(server);
+	server->link.outlives = r == 0 && server->link.listener >= 0;
+	reply(server, m, r, e);
+}
+
+static void do_listen(struct server *server, struct link_message *m, struct error *e)
+{
+	int r;
+
+	if (server->machine)
+		r = error_set(e, -EBUSY, "this monitor has a machine already");
+	else
+		r = connection_listen(&server->link, link_message_take_fd(m, 0), e);
 	reply(server, m, r, e);
 }
 
@@ -280,6 +344,7 @@ static const struct {
 	[LINK_CONSOLE] = {do_console, true},
 	[LINK_PLAN] = {do_plan, true},
 	[LINK_INSPECT] = {do_inspect, false},
+	[LINK_LISTEN] = {do_listen, false},
 };
 
 static void serve(struct server *server, struct link_message *m)
@@ -289,8 +354,7 @@ static void serve(struct server *server, struct link_message *m)
 
 	if (type >= ARRAY_SIZE(requests) || !requests[type].serve) {
 		log_error("hvmd sent a message of unknown type %u", type);
-		server->stopping = true;
-		server->status = 1;
+		connection_break(&server->link);
 	} else if (requests[type].needs_machine && !server->machine) {
 		reply(server, m, error_set(&e, -ESRCH, "the machine has not been set up"), &e);
 	} else {
@@ -301,18 +365,9 @@ static void serve(struct server *server, struct link_message *m)
 static void on_link(struct server *server)
 {
 	static struct link_message m; /* 64 KiB; one at a time */
-	struct error e = {};
-	int r = link_receive(server->link_fd, &m, &e);
 
-	if (r == -EAGAIN)
+	if (!connection_receive(&server->link, &m))
 		return;
-	if (r <= 0) {
-		if (r < 0)
-			log_error("hvmd's link: %s", error_text(&e, r));
-		server->stopping = true;
-		server->status = r < 0;
-		return;
-	}
 	serve(server, &m);
 	link_message_fini(&m);
 }
@@ -398,8 +453,9 @@ static int next_timeout(const struct server *server)
 static void step(struct server *server)
 {
 	struct pollfd fds[] = {
-		{.fd = server->link_fd, .events = POLLIN},
+		{.fd = server->link.link, .events = POLLIN},
 		{.fd = server->machine ? server->machine->wake_fd : -1, .events = POLLIN},
+		{.fd = server->link.outlives ? server->link.listener : -1, .events = POLLIN},
 	};
 	int n = poll(fds, ARRAY_SIZE(fds), next_timeout(server)); /* cage(run): poll, restart_syscall */
 
@@ -412,8 +468,12 @@ static void step(struct server *server)
 		on_link(server);
 	if (n > 0 && fds[1].revents && !server->stopping)
 		on_wake(server);
+	if (n > 0 && fds[2].revents && connection_accept(&server->link))
+		tell_everything(server);
 	if (server->machine && !server->stopping)
 		on_time(server);
+	server->stopping |= server->link.over;
+	server->status |= server->link.broken;
 }
 
 /*
@@ -437,7 +497,7 @@ static void end(struct server *server)
 
 int server_run(int link_fd)
 {
-	struct server server = {.link_fd = link_fd};
+	struct server server = {.link = {.link = link_fd, .listener = -1}};
 
 	tell_hello(&server);
 	while (!server.stopping)

@@ -7,7 +7,8 @@
 #pragma once
 
 /*
- * Serves the link (borrowed) until hvmd says stop or goes away. Returns the
+ * Serves the link, which it takes over, and those that come after it (connection.h), until hvmd says stop,
+ * or goes away before the machine runs. Returns the
  * process's exit status: 0 after a stop or when hvmd has gone, 1 when the link broke.
  */
 int server_run(int link_fd);

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "link/link.h"
+#include "vm/runs.h"
 #include "vm/spawn.h"
 
 #define SEC_USEC       1000000ull
@@ -33,7 +35,6 @@
 #define INSPECT_USEC   (10 * SEC_USEC)
 #define REQUEST_USEC   (5 * SEC_USEC)
 #define DYING_USEC     (SEC_USEC / 10)
-#define PULSE_USEC     (5 * SEC_USEC) /* silence after which a monitor is asked for something */
 #define OPEN_REQUESTS_MAX 64u
 #define ERRNO_MAX_     4095 /* the kernel's own bound for -errno */
 
@@ -50,13 +51,13 @@ struct request {
 struct monitor {
 	pid_t pid; /* 0 when reaped */
 	int pidfd, link;
-	struct event *on_link, *on_exit, *on_deadline, *on_pulse;
+	struct event *on_link, *on_exit, *on_deadline;
 	struct request *requests;
 	unsigned n_requests;
 	uint32_t last_serial;
+	bool adopted;     /* somebody else's child: it is told from its link and its pidfd alone */
 	bool greeted;     /* LINK_HELLO has come */
-	bool heard;       /* it has said something since its pulse was last felt */
-	bool silent;      /* it has left a request unanswered, and said nothing since */
+	uint16_t version; /* that it speaks, once it has greeted */
 	char cage[64];    /* monitor_cage() */
 	bool stop_asked;
 	bool closed;      /* it has closed its end of the link, but lived on and was killed for that */
@@ -86,12 +87,15 @@ static const char *request_name(enum link_type type)
 		return "the memory plan";
 	case LINK_INSPECT:
 		return "an inspection";
+	case LINK_LISTEN:
+		return "listening";
 	case LINK_REPLY:
 	case LINK_HELLO:
 	case LINK_STATE:
 	case LINK_RESET_DONE:
 	case LINK_HRT:
 	case LINK_ROS:
+	case LINK_RUN:
 		break;
 	}
 	return "nothing";
@@ -161,11 +165,29 @@ static void warn_of_gaps(const char *cage)
 	log_warning("monitors have a cage %s: this host forbids them; see hvmd(8)", cage);
 }
 
+/* Whether a payload has been read to its end; a peer of another version may have more to say than we know. */
+static bool is_whole(const struct monitor *m, const struct cursor *c)
+{
+	return cursor_ok(c) && (c->left == 0 || m->version != LINK_VERSION);
+}
+
+static const char *take_version(struct monitor *m, uint16_t version)
+{
+	if (m->greeted)
+		return version == m->version ? NULL : "a message has another protocol version than its greeting";
+	if (version != LINK_VERSION && !m->adopted)
+		return "hvm-monitor is of another version of hvmd: restart hvmd";
+	if (version < LINK_VERSION_OLDEST)
+		return "it is too old to be controlled";
+	m->version = version;
+	return NULL;
+}
+
 static const char *take_hello(struct monitor *m, struct cursor *c)
 {
 	_cleanup_free_ char *lacks = link_read_string(c);
 
-	if (!cursor_ok(c) || c->left > 0)
+	if (!is_whole(m, c))
 		return "its greeting has another length";
 	if (m->greeted)
 		return "it greeted twice";
@@ -183,7 +205,7 @@ static const char *take_state(struct monitor *m, struct cursor *c)
 	_cleanup_free_ char *details = link_read_string(c);
 	struct monitor_news news;
 
-	if (!cursor_ok(c) || c->left > 0)
+	if (!is_whole(m, c))
 		return "a partition's state has another length";
 	if (role >= N_PARTITION_ROLES || state >= N_PARTITION_STATES || reason >= N_REASONS || vcpu < -1)
 		return "a partition's state has a value that does not exist";
@@ -231,12 +253,31 @@ static const char *take_reset_done(struct monitor *m, struct cursor *c)
 	uint8_t scope = cursor_u8(c);
 	uint32_t first = cursor_u32(c), n = cursor_u32(c);
 
-	if (!cursor_ok(c) || c->left > 0)
+	if (!is_whole(m, c))
 		return "its news of a reset has another length";
 	if (scope > LINK_SCOPE_HRT)
 		return "its news of a reset has a scope that does not exist";
 	m->hooks->reset_done(m->userdata, (enum link_scope)scope, first, n);
 	return NULL;
+}
+
+static const char *take_run(struct monitor *m, struct cursor *c)
+{
+	struct monitor_run run = {};
+	const uint8_t *uuid = cursor_bytes(c, sizeof(run.uuid));
+
+	if (uuid)
+		memcpy(run.uuid, uuid, sizeof(run.uuid));
+	run.started = cursor_u64(c);
+	run.changed = cursor_u64(c);
+	run.n_resets = cursor_u32(c);
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		run.n_resets_of[role] = cursor_u32(c);
+	if (!is_whole(m, c))
+		return "its description of the run has another length";
+	if (!m->adopted)
+		return "it described a run that nobody asked about";
+	return m->hooks->run(m->userdata, &run) ? NULL : "it runs another VM";
 }
 
 static struct request *unlink_request(struct monitor *m, uint32_t serial)
@@ -250,6 +291,15 @@ static struct request *unlink_request(struct monitor *m, uint32_t serial)
 			return q;
 		}
 	return NULL;
+}
+
+/* A later version may append to the bodies that all versions have. */
+static void cut_body(const struct monitor *m, enum link_type type, struct cursor *c)
+{
+	size_t known = type == LINK_RESET ? sizeof(uint64_t) : 0;
+
+	if (m->version != LINK_VERSION && c->left > known)
+		c->left = known;
 }
 
 static const char *take_reply(struct monitor *m, uint32_t serial, struct cursor *c)
@@ -269,6 +319,7 @@ static const char *take_reply(struct monitor *m, uint32_t serial, struct cursor 
 		return "it answered what nobody asked";
 	if (error < 0)
 		error_set(&e, error, "%s", sentence);
+	cut_body(m, q->type, c);
 	ok = request_answer(q, error, error < 0 ? &e : NULL, error < 0 ? NULL : c);
 	request_free(q);
 	return ok ? NULL : "a reply has another form";
@@ -278,7 +329,10 @@ static const char *take_message(struct monitor *m, struct link_message *message)
 {
 	struct cursor *c = &message->payload;
 	uint16_t type = message->header.type;
+	const char *wrong = take_version(m, message->header.version);
 
+	if (wrong)
+		return wrong;
 	if (!m->greeted && type != LINK_HELLO)
 		return "its first message is no greeting";
 	if ((type == LINK_REPLY) != (message->header.serial != 0))
@@ -289,25 +343,18 @@ static const char *take_message(struct monitor *m, struct link_message *message)
 	case LINK_STATE:
 		return take_state(m, c);
 	case LINK_HRT:
-		return take_hrt(m, c);
+		return m->version == LINK_VERSION ? take_hrt(m, c) : NULL;
 	case LINK_ROS:
-		return take_ros(m, c);
+		return m->version == LINK_VERSION ? take_ros(m, c) : NULL;
+	case LINK_RUN:
+		return take_run(m, c);
 	case LINK_RESET_DONE:
 		return take_reset_done(m, c);
 	case LINK_REPLY:
 		return take_reply(m, message->header.serial, c);
 	default:
-		return "a message has a type that does not exist";
+		return m->version == LINK_VERSION ? "a message has a type that does not exist" : NULL;
 	}
-}
-
-static void set_silent(struct monitor *m, bool silent)
-{
-	if (m->silent == silent)
-		return;
-	m->silent = silent;
-	if (m->hooks->responsive)
-		m->hooks->responsive(m->userdata, !silent);
 }
 
 /* Takes one message. True when there may be more. */
@@ -318,7 +365,7 @@ static bool receive_one(struct monitor *m)
 	const char *wrong;
 	int r;
 
-	r = link_receive(m->link, &message, &e);
+	r = link_receive_any_version(m->link, &message, &e);
 	if (r == -EAGAIN)
 		return false;
 	if (r <= 0) {
@@ -328,8 +375,6 @@ static bool receive_one(struct monitor *m)
 			link_closed(m);
 		return false;
 	}
-	m->heard = true;
-	set_silent(m, false);
 	wrong = take_message(m, &message);
 	link_message_fini(&message);
 	if (wrong)
@@ -360,11 +405,26 @@ static void cancel_requests(struct monitor *m, const char *how)
 	}
 }
 
+/* A process that is not our child is reaped by somebody else; all there is to see is that it is gone. */
+static void await_end(const struct monitor *m)
+{
+	struct pollfd p = {.fd = m->pidfd, .events = POLLIN};
+
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+}
+
 /* Reaps the process and says how it ended. */
 static void reap(struct monitor *m, struct error *how)
 {
 	siginfo_t info = {};
 
+	if (m->adopted) {
+		await_end(m);
+		*how = m->how.text[0] ? m->how : (struct error){.text = "ended"};
+		m->pid = 0;
+		return;
+	}
 	while (waitid(P_PIDFD, (id_t)m->pidfd, &info, WEXITED) < 0 && errno == EINTR)
 		;
 	m->pid = 0;
@@ -392,7 +452,6 @@ static void on_exit_(evutil_socket_t fd, short what, void *userdata)
 	event_del(m->on_link);
 	event_del(m->on_exit);
 	event_del(m->on_deadline);
-	event_del(m->on_pulse);
 	reap(m, &how);
 	cancel_requests(m, how.text);
 	m->hooks->gone(m->userdata, how.text);
@@ -416,27 +475,7 @@ static void on_request_timeout(evutil_socket_t fd, short what, void *userdata)
 	error_set(&e, -ETIMEDOUT, "the monitor (PID %d) has not answered a request for %s within %llu s",
 		(int)q->monitor->pid, request_name(q->type),
 		(unsigned long long)(request_usec(q->type) / SEC_USEC));
-	set_silent(q->monitor, true);
 	request_answer(q, -ETIMEDOUT, &e, NULL);
-}
-
-static bool pulse_felt(void *userdata, int error, const struct error *e, struct cursor *body)
-{
-	(void)userdata, (void)error, (void)e, (void)body;
-	return true;
-}
-
-/* No telemetry has a record of that number: the answer is short, and costs no core anything. */
-static void on_pulse(evutil_socket_t fd, short what, void *userdata)
-{
-	const uint32_t nothing = UINT32_MAX;
-	struct monitor *m = userdata;
-	bool quiet = !m->heard && m->greeted && m->n_requests == 0 && !m->stop_asked;
-
-	(void)fd, (void)what;
-	m->heard = false;
-	if (quiet && monitor_ask(m, LINK_TELEMETRY, &nothing, sizeof(nothing), NULL, 0, pulse_felt, m, NULL) < 0)
-		set_silent(m, true);
 }
 
 /*
@@ -466,15 +505,12 @@ static int start_process(struct monitor *m, const char *path, struct error *e)
 
 static int watch(struct monitor *m, struct error *e)
 {
-	static const struct timeval pulse = {.tv_sec = PULSE_USEC / SEC_USEC};
-
 	m->on_link = event_new(m->base, m->link, EV_READ | EV_PERSIST, on_link, m);
 	m->on_exit = event_new(m->base, m->pidfd, EV_READ, on_exit_, m);
 	m->on_deadline = evtimer_new(m->base, on_deadline, m);
-	m->on_pulse = event_new(m->base, -1, EV_PERSIST, on_pulse, m);
-	if (!m->on_link || !m->on_exit || !m->on_deadline || !m->on_pulse)
+	if (!m->on_link || !m->on_exit || !m->on_deadline)
 		return error_set_errno(e, -ENOMEM, "watching the monitor");
-	if (event_add(m->on_link, NULL) < 0 || event_add(m->on_exit, NULL) < 0 || event_add(m->on_pulse, &pulse) < 0)
+	if (event_add(m->on_link, NULL) < 0 || event_add(m->on_exit, NULL) < 0)
 		return error_set(e, -ECANCELED, "watching the monitor");
 	return 0;
 }
@@ -499,6 +535,36 @@ int monitor_spawn(struct event_base *base, const char *path, const struct monito
 	return 0;
 }
 
+int monitor_adopt(struct event_base *base, struct run_found *found, const struct monitor_hooks *hooks, void *userdata,
+	struct monitor **ret, struct error *e)
+{
+	_cleanup_(monitor_freep) struct monitor *m = malloc(sizeof(*m));
+	int r;
+
+	if (!m)
+		return error_set_errno(e, -ENOMEM, "adopting a monitor");
+	*m = (struct monitor){.pidfd = found->pidfd,
+		.link = found->link,
+		.adopted = true,
+		.base = base,
+		.hooks = hooks,
+		.userdata = userdata};
+	found->link = found->pidfd = -1;
+	r = watch(m, e);
+	if (r < 0)
+		return r; /* and it lives on: m->pid is not set yet */
+	m->pid = found->pid;
+	*ret = take_ptr(m);
+	return 0;
+}
+
+struct monitor *monitor_let_go(struct monitor *m)
+{
+	if (m)
+		m->pid = 0;
+	return monitor_free(m);
+}
+
 struct monitor *monitor_free(struct monitor *m)
 {
 	struct error how;
@@ -510,8 +576,6 @@ struct monitor *monitor_free(struct monitor *m)
 		reap(m, &how);
 	}
 	cancel_requests(m, "was stopped");
-	if (m->on_pulse)
-		event_free(m->on_pulse);
 	if (m->on_deadline)
 		event_free(m->on_deadline);
 	if (m->on_exit)
@@ -559,6 +623,8 @@ static int send_request(struct monitor *m, struct request *q, const void *payloa
 	struct buffer b = link_message_begin((uint16_t)q->type, q->serial);
 	int r;
 
+	if (m->version)
+		link_message_set_version(&b, m->version);
 	buffer_append(&b, payload, size);
 	r = link_send(m->link, &b, fds, n_fds);
 	buffer_fini(&b);
@@ -570,12 +636,29 @@ static int send_request(struct monitor *m, struct request *q, const void *payloa
 	return 0;
 }
 
+/* What every version of the link has, abi/link.h says. */
+static int check_version(const struct monitor *m, enum link_type type, struct error *e)
+{
+	if (!m->adopted || m->version == LINK_VERSION)
+		return 0;
+	if (!m->greeted)
+		return error_set(e, -EBUSY, "the monitor (PID %d) has not answered yet since hvmd was started", (int)m->pid);
+	if (type == LINK_RESET || type == LINK_STOP)
+		return 0;
+	return error_set(e, -EOPNOTSUPP,
+		"the monitor (PID %d) was started by another version of hvmd (link version %u, and this is %u): %s is not to be "
+		"had until the VM has been stopped and started", (int)m->pid, m->version, LINK_VERSION, request_name(type));
+}
+
 int monitor_ask(struct monitor *m, enum link_type type, const void *payload, size_t size, const int *fds,
 	size_t n_fds, monitor_reply_fn fn, void *userdata, struct error *e)
 {
 	struct request *q;
 	int r;
 
+	r = check_version(m, type, e);
+	if (r < 0)
+		return r;
 	if (m->n_requests >= OPEN_REQUESTS_MAX)
 		return error_set(e, -EBUSY, "the monitor (PID %d) has %u unanswered requests", (int)m->pid,
 			m->n_requests);

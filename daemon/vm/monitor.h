@@ -1,17 +1,13 @@
 /*
  * monitor.h - the process that is a running VM, as hvmd sees it
  *
- * Spawns the monitor, speaks the protocol of abi/link.h with it, and watches
- * it. It knows requests, replies and the end, not what they mean for the VM.
+ * Spawns the monitor, or adopts one that an earlier hvmd has spawned, speaks the
+ * protocol of abi/link.h with it, and watches it. It knows requests, replies and the
+ * end, not what they mean for the VM.
  *
  * There is one way to the end: the process is gone, and its pidfd says so. A
  * monitor that breaks the protocol or closes its link is killed, which leads
  * there too. Before gone() each open request has been answered with -ECANCELED.
- *
- * A monitor that says nothing for a while is asked for something small. One that
- * leaves a request unanswered is unresponsive until it says anything: that is told, and decides nothing,
- * for it may be stopped by a debugger, or swapped out. monitor_stop() and
- * monitor_kill() work all the same.
  *
  * Nothing is called back from inside a function below; hooks and replies are
  * called from the event loop. monitor_free() may be called from gone() only, or
@@ -54,13 +50,20 @@ struct monitor_ros {
 	uint64_t entry;    /* GPA */
 };
 
+/* LINK_RUN */
+struct monitor_run {
+	uint8_t uuid[16];
+	uint64_t started, changed; /* CLOCK_MONOTONIC, usec */
+	uint32_t n_resets, n_resets_of[N_PARTITION_ROLES];
+};
+
 struct monitor_hooks {
 	void (*partition)(void *userdata, const struct monitor_news *news);
 	void (*hrt)(void *userdata, const struct monitor_hrt *hrt);
 	void (*ros)(void *userdata, const struct monitor_ros *ros);
+	/* An adopted monitor has told all there is to know. False when it is not the right one: then it is killed. */
+	bool (*run)(void *userdata, const struct monitor_run *run);
 	void (*reset_done)(void *userdata, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus);
-	/* It has left a request unanswered, or answers again. May be NULL. */
-	void (*responsive)(void *userdata, bool responsive);
 	/*
 	 * The process is gone and reaped. `how` is a sentence without its beginning: "was killed by signal 9
 	 * (Killed)".
@@ -79,8 +82,20 @@ typedef bool (*monitor_reply_fn)(void *userdata, int error, const struct error *
 int monitor_spawn(struct event_base *base, const char *path, const struct monitor_hooks *hooks,
 	void *userdata, struct monitor **ret, struct error *e);
 
+struct run_found;
+
+/*
+ * Takes over a monitor that runs already. What it tells comes as if it had just happened, and then run().
+ * It may speak another version than ours: then most requests are refused with -EOPNOTSUPP.
+ */
+int monitor_adopt(struct event_base *base, struct run_found *found, const struct monitor_hooks *hooks, void *userdata,
+	struct monitor **ret, struct error *e);
+
 /* Kills and reaps what still runs. Takes NULL; returns NULL. */
 struct monitor *monitor_free(struct monitor *m);
+
+/* As monitor_free(), but whoever can live on without us does. */
+struct monitor *monitor_let_go(struct monitor *m);
 
 pid_t monitor_pid(const struct monitor *m);
 

@@ -284,6 +284,7 @@ int registry_new(struct event_base *base, const char *state_dir, const char *mon
 		.store = registry->store,
 		.registry = registry,
 		.monitor_path = monitor_path,
+		.runs = -1,
 		.kvm_path = kvm_path};
 	host_probe(kvm_path, &registry->context.host);
 	r = registry_load(registry, e);
@@ -307,6 +308,7 @@ struct registry *registry_free(struct registry *registry)
 	free(registry->vms);
 	tdestroy(registry->uuids, free);
 	digests_fini(&registry->images);
+	close_fd(registry->context.runs);
 	store_free(registry->store);
 	free(registry);
 	return NULL;
@@ -338,12 +340,17 @@ int registry_undefine(struct registry *registry, struct vm *vm, struct error *e)
 	return 0;
 }
 
-void registry_stop_all(struct registry *registry, enum vm_reason reason)
+static bool is_unsettled(const struct vm *vm)
+{
+	return vm_is_active(vm) && (!vm->survives || vm->life.state == VM_STOPPING);
+}
+
+void registry_settle(struct registry *registry, enum vm_reason reason)
 {
 	autostart_stop(registry->autostart);
 	workers_close(registry->workers);
 	for (size_t i = 0; i < registry->n_vms; i++)
-		if (vm_is_active(registry->vms[i]))
+		if (is_unsettled(registry->vms[i]))
 			vm_stop(registry->vms[i], VM_STOP_USEC, reason, NULL, NULL, NULL);
 }
 
@@ -358,6 +365,15 @@ size_t registry_n_active(const struct registry *registry)
 
 	for (size_t i = 0; i < registry->n_vms; i++)
 		n += vm_is_active(registry->vms[i]);
+	return n;
+}
+
+size_t registry_n_unsettled(const struct registry *registry)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < registry->n_vms; i++)
+		n += is_unsettled(registry->vms[i]);
 	return n;
 }
 

@@ -50,7 +50,14 @@ struct registry {
 int registry_new(struct event_base *base, const char *state_dir, const char *monitor_path,
 	const char *kvm_path, struct registry **ret, struct error *e);
 
-/* Ends every run and every job at once. Takes NULL; returns NULL. */
+/*
+ * Takes over what an earlier hvmd has left running, as the folder for runs in `run_dir` tells; from now on what
+ * is started survives us, too. Waits for the monitors, but not long for one that does
+ * not answer. -EIO when the folder cannot be had.
+ */
+int registry_adopt(struct registry *registry, const char *run_dir, struct error *e);
+
+/* Ends every job at once, and every run that does not survive us. Takes NULL; returns NULL. */
 struct registry *registry_free(struct registry *registry);
 DEFINE_CLEANUP(struct registry *, registry_free);
 
@@ -116,11 +123,12 @@ int registry_verify(struct registry *registry, char *const *names, size_t n_name
 	void *userdata, struct error *e);
 
 /*
- * Asks every VM that runs to end, cancels every job, and begins none any more; the caller
- * watches registry_n_active(), and then waits for the jobs, a second at the most.
+ * Asks every VM that would not survive us to end, cancels every job, and begins none any more; the caller
+ * watches registry_n_unsettled(), and then waits for the jobs, a second at the most.
  */
-void registry_stop_all(struct registry *registry, enum vm_reason reason);
+void registry_settle(struct registry *registry, enum vm_reason reason);
 void registry_end_jobs(struct registry *registry);
 
-/* How many VMs have a monitor. */
+/* How many VMs have a monitor; and how many of them do not survive us, or are about to end. */
 size_t registry_n_active(const struct registry *registry);
+size_t registry_n_unsettled(const struct registry *registry);

@@ -93,7 +93,7 @@ static int child(void *data)
 	struct attempt *attempt = data;
 	sigset_t none;
 
-	setpgid(0, 0);
+	setsid();
 	attempt->error = attempt->user_namespace ? map_to_root(attempt) : 0;
 	if (attempt->error == 0)
 		attempt->error = place_descriptors(attempt->link);
@@ -151,6 +151,11 @@ static bool is_forbidden(int error)
 {
 	return error == -EPERM || error == -EACCES || error == -ENOSPC || error == -EINVAL || error == -ENOSYS ||
 		error == -EUSERS || error == -EROFS;
+}
+
+bool spawn_gives_user(uid_t user)
+{
+	return geteuid() == 0 && user >= USERS_FIRST && user <= USERS_FIRST + USERS_MASK;
 }
 
 int spawn_monitor(const char *path, int link, struct spawned *ret)

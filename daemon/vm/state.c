@@ -45,3 +45,11 @@ void vm_life_move(struct vm_life *life, enum vm_state state, enum vm_reason reas
 	next.since_monotonic = clock_usec();
 	*life = next;
 }
+
+void vm_life_date(struct vm_life *life, uint64_t monotonic)
+{
+	uint64_t now = clock_usec(), ago = now > monotonic ? now - monotonic : 0;
+
+	life->since_monotonic = now - ago;
+	life->since_realtime = clock_realtime_usec() - ago;
+}

@@ -44,5 +44,8 @@ void vm_life_init(struct vm_life *life);
 /* Whether `to` may come directly after `from`. */
 bool vm_state_may_follow(enum vm_state from, enum vm_state to);
 
+/* Since when it has been in its state, of which we hear only now. `monotonic` is in usec. */
+void vm_life_date(struct vm_life *life, uint64_t monotonic);
+
 /* Moves to `state`, which may follow the present one, now. details may be NULL. */
 void vm_life_move(struct vm_life *life, enum vm_state state, enum vm_reason reason, const char *details);

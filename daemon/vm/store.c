@@ -153,7 +153,7 @@ bool store_names_have(const struct store_names *names, const char *name)
 	return names->n > 0 && bsearch(&name, names->items, names->n, sizeof(*names->items), compare_names);
 }
 
-static int add_name(struct store_names *names, const char *name)
+static int add_name(struct store_names *names, const char *name, size_t size)
 {
 	if ((names->n & (names->n - 1)) == 0) { /* full: room for twice as many */
 		char **more = reallocarray(names->items, names->n ? 2 * names->n : 1, sizeof(*more));
@@ -162,38 +162,40 @@ static int add_name(struct store_names *names, const char *name)
 			return -ENOMEM;
 		names->items = more;
 	}
-	names->items[names->n] = strdup(name);
+	names->items[names->n] = strndup(name, size);
 	if (!names->items[names->n])
 		return -ENOMEM;
 	names->n++;
 	return 0;
 }
 
-static int add_names(DIR *dir, struct store_names *names)
+static int add_names(DIR *dir, const char *ending, struct store_names *names)
 {
 	struct dirent *entry;
 	int r = 0;
 
 	errno = 0;
 	while (r == 0 && (entry = readdir(dir))) {
-		if (entry->d_name[0] != '.')
-			r = add_name(names, entry->d_name);
+		size_t size = strlen(entry->d_name), cut = strlen(ending);
+
+		if (entry->d_name[0] != '.' && size > cut && strcmp(entry->d_name + size - cut, ending) == 0)
+			r = add_name(names, entry->d_name, size - cut);
 		errno = 0;
 	}
 	return r < 0 ? r : -errno; /* a list that ends early would be taken for the whole */
 }
 
-static int list(struct store *store, int dirfd, const char *folder, struct store_names *ret, struct error *e)
+int store_names_read(int dirfd, const char *ending, struct store_names *ret, struct error *e)
 {
 	struct store_names names _cleanup_(store_names_fini) = {};
 	DIR *dir = open_listing(dirfd);
 	int r;
 
-	r = dir ? add_names(dir, &names) : -errno;
+	r = dir ? add_names(dir, ending, &names) : -errno;
 	if (dir)
 		closedir(dir);
 	if (r < 0) {
-		error_set(e, r, "listing %s/%s: %s", store->path, folder, strerror(-r));
+		error_set(e, r, "listing it: %s", strerror(-r));
 		return io_failed(r);
 	}
 	if (names.n > 0)
@@ -201,6 +203,13 @@ static int list(struct store *store, int dirfd, const char *folder, struct store
 	*ret = names;
 	names = (struct store_names){};
 	return 0;
+}
+
+static int list(struct store *store, int dirfd, const char *folder, struct store_names *ret, struct error *e)
+{
+	int r = store_names_read(dirfd, "", ret, e);
+
+	return r < 0 ? error_prefix(e, r, "%s/%s", store->path, folder) : 0;
 }
 
 int store_list_definitions(struct store *store, struct store_names *ret, struct error *e)

@@ -48,6 +48,8 @@ struct store_names {
 #define DEFINITION_ENDING ".xml"
 int store_list_definitions(struct store *store, struct store_names *ret, struct error *e);
 int store_list_autostart(struct store *store, struct store_names *ret, struct error *e);
+/* The files of the folder `dirfd` (borrowed) whose names end so, without that ending. */
+int store_names_read(int dirfd, const char *ending, struct store_names *ret, struct error *e);
 void store_names_fini(struct store_names *names);
 bool store_names_have(const struct store_names *names, const char *name);
 

@@ -27,6 +27,7 @@
 #include "spec/support.h"
 #include "spec/wire.h"
 #include "vm/images.h"
+#include "vm/runs.h"
 #include "vm/store.h"
 #include "vm/telemetry.h"
 
@@ -169,7 +170,10 @@ struct vm *vm_free(struct vm *vm)
 {
 	if (!vm)
 		return NULL;
-	monitor_free(vm->monitor);
+	if (vm->survives)
+		monitor_let_go(vm->monitor);
+	else
+		monitor_free(vm->monitor);
 	finish_start(vm, -ECANCELED, NULL);
 	finish_waiters(vm);
 	vm_spec_free(vm->replaced);
@@ -303,6 +307,14 @@ static void after_failure(struct vm *vm)
 	finish_start(vm, vm->end.error, &vm->end.text);
 }
 
+/* It is no longer there for a later hvmd to find. */
+static void forget_run(struct vm *vm)
+{
+	vm->survives = vm->adopting = false;
+	if (vm->context->runs >= 0)
+		runs_end(vm->context->runs, vm_name(vm));
+}
+
 /*
  * Tour 490: Every run ends here, whoever wanted it: the monitor has left, been killed, or died. If
  * nobody had decided on an end, then its death is the news, and the VM has failed with a reason that
@@ -318,7 +330,7 @@ static void on_gone(void *userdata, const char *how)
 			error_set(&vm->end.text, -ECANCELED, "the monitor (PID %d) %s", (int)vm->pid, how);
 	}
 	vm->monitor = monitor_free(vm->monitor);
-	vm->unresponsive = false;
+	forget_run(vm);
 	vm->replaced = vm_spec_free(vm->replaced);
 	if (vm->life.state == VM_STOPPING)
 		after_stop(vm);
@@ -408,21 +420,25 @@ static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_
 	tell(vm, reset_done, vm, scope, first_vcpu, n_vcpus);
 }
 
-static void on_responsive(void *userdata, bool responsive)
+/* All that happened before we came has been told. */
+static bool on_run(void *userdata, const struct monitor_run *run)
 {
 	struct vm *vm = userdata;
 
-	vm->unresponsive = !responsive;
-	if (responsive)
-		log_notice("vm %s: its monitor (PID %d) answers again", vm_name(vm), (int)vm->pid);
-	else
-		log_warning("vm %s: its monitor (PID %d) is unresponsive: it leaves requests unanswered; "
-			"terminating the VM works all the same", vm_name(vm), (int)vm->pid);
-	tell(vm, changed, vm, VM_CHANGED_STATE);
+	if (memcmp(run->uuid, vm_spec_in_force(vm)->uuid, SPEC_UUID_SIZE) != 0)
+		return false;
+	vm_life_date(&vm->life, run->changed);
+	vm->n_resets = run->n_resets;
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		vm->partitions[role].n_resets = run->n_resets_of[role];
+	vm->adopting = false;
+	log_notice("vm %s: adopted, it is %s (PID %d)", vm_name(vm), vm_state_to_string(vm->life.state), (int)vm->pid);
+	tell(vm, changed, vm, VM_CHANGED_STATE | VM_CHANGED_RESETS | VM_CHANGED_ROS | VM_CHANGED_HRT);
+	return true;
 }
 
 static const struct monitor_hooks hooks = {
-	.responsive = on_responsive,
+	.run = on_run,
 	.partition = on_partition,
 	.hrt = on_hrt,
 	.ros = on_ros,
@@ -451,6 +467,7 @@ static bool start_answered(void *userdata, int error, const struct error *e, str
 		start_refused(vm, error, e);
 		return true;
 	}
+	vm->survives = vm->context->runs >= 0;
 	if (vm->life.state == VM_STARTING)
 		move(vm, VM_RUNNING, REASON_BOOTED, NULL, NULL);
 	if (vm->life.state != VM_STOPPING)
@@ -561,6 +578,25 @@ static void encode(const struct vm *vm, const struct cmdlines *cmdlines, struct 
 	spec_encode(&spec, b);
 }
 
+static bool listen_answered(void *userdata, int error, const struct error *e, struct cursor *body)
+{
+	if (error < 0)
+		start_refused(userdata, error, e);
+	return !body || body->left == 0;
+}
+
+/* Where a later hvmd will find it. */
+static int ask_listen(struct vm *vm, struct error *e)
+{
+	_cleanup_close_ int listener = -1;
+	int r;
+
+	if (vm->context->runs < 0)
+		return 0;
+	r = runs_begin(vm->context->runs, vm->stored, &listener, e);
+	return r < 0 ? r : monitor_ask(vm->monitor, LINK_LISTEN, NULL, 0, &listener, 1, listen_answered, vm, e);
+}
+
 static int ask_setup(struct vm *vm, const struct setup *setup, const struct cmdlines *cmdlines, struct error *e)
 {
 	struct buffer b = BUFFER_INIT(LINK_MESSAGE_MAX);
@@ -588,9 +624,13 @@ static int spawn(struct vm *vm, const struct cmdlines *cmdlines, struct error *e
 	r = monitor_spawn(vm->context->base, vm->context->monitor_path, &hooks, vm, &vm->monitor, e);
 	if (r < 0)
 		return r;
-	r = ask_setup(vm, &setup, cmdlines, e);
-	if (r < 0)
+	r = ask_listen(vm, e);
+	if (r == 0)
+		r = ask_setup(vm, &setup, cmdlines, e);
+	if (r < 0) {
 		vm->monitor = monitor_free(vm->monitor);
+		forget_run(vm);
+	}
 	return r;
 }
 
@@ -670,6 +710,31 @@ int vm_start(struct vm *vm, const struct vm_start_options *options, vm_done_fn d
 	vm->start_userdata = userdata;
 	move(vm, VM_STARTING, REASON_HOST_REQUEST, NULL, NULL);
 	return 0;
+}
+
+/* The states on the way, which nobody saw, are gone through: what runs has been started. */
+int vm_adopt(struct vm *vm, struct run_found *found, struct vm_spec *spec, struct error *e)
+{
+	int r = monitor_adopt(vm->context->base, found, &hooks, vm, &vm->monitor, e);
+
+	if (r < 0)
+		return r;
+	begin_run(vm);
+	vm->replaced = spec;
+	vm->survives = vm->adopting = true;
+	update_partitions(vm);
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		vm->partitions[role].state = PARTITION_PARKED; /* until it says otherwise */
+	move(vm, VM_STARTING, REASON_BOOTED, NULL, NULL);
+	move(vm, VM_RUNNING, REASON_BOOTED, NULL, NULL);
+	return 0;
+}
+
+void vm_note_lost(struct vm *vm)
+{
+	forget_run(vm);
+	move(vm, VM_STARTING, REASON_BOOTED, NULL, NULL);
+	move(vm, VM_FAILED, REASON_VMM_DIED, "its monitor ended while no hvmd was there to see it", NULL);
 }
 
 int vm_stop(struct vm *vm, uint64_t timeout_usec, enum vm_reason reason, vm_done_fn done, void *userdata,

@@ -50,7 +50,7 @@ struct vm_extent {
 
 /* What vm_listener.changed() tells: more than one may be set. */
 enum vm_change {
-	VM_CHANGED_STATE = 1,      /* State, its reason, sentence, time; the monitor's process id, and whether it answers */
+	VM_CHANGED_STATE = 1,      /* State, its reason, sentence, time; the monitor's process id */
 	VM_CHANGED_DEFINITION = 2, /* anything that comes from the definition */
 	VM_CHANGED_RESETS = 4,
 	VM_CHANGED_ROS = 8,        /* state or resets of that partition */
@@ -90,6 +90,7 @@ struct vm_context {
 	struct store *store;
 	struct registry *registry;
 	const char *monitor_path, *kvm_path;
+	int runs; /* folder, for runs.h; -1: every VM ends with this hvmd */
 	const struct vm_listener *listener; /* NULL: nobody listens */
 	void *userdata;                     /* of the listener */
 };
@@ -116,8 +117,9 @@ struct vm {
 	struct vm_partition partitions[N_PARTITION_ROLES];
 	struct monitor_hrt hrt; /* of the present run or the last one */
 	struct monitor_ros ros; /* the same */
+	bool survives;          /* the run: this hvmd may go and another take over */
+	bool adopting;          /* the monitor of an earlier hvmd, which has not told yet how things are */
 	bool autostart;        /* it is started when hvmd is */
-	bool unresponsive;     /* its monitor leaves requests unanswered */
 	uint32_t n_resets;     /* in the present run or the last one */
 	bool has_exit_reason;  /* the guest has come to an end since it last ran */
 	enum vm_reason exit_reason;
@@ -141,7 +143,7 @@ struct vm {
 /* An inactive VM; takes over the definition when it succeeds. NULL when memory is short. */
 struct vm *vm_new(struct vm_context *context, struct vm_spec *spec);
 
-/* Ends what runs at once. Takes NULL; returns NULL. */
+/* Lets go of what survives, and ends what runs otherwise. Takes NULL; returns NULL. */
 struct vm *vm_free(struct vm *vm);
 DEFINE_CLEANUP(struct vm *, vm_free);
 
@@ -198,6 +200,18 @@ struct vm_start_options {
  * it does not. `options` is NULL where there are none.
  */
 int vm_start(struct vm *vm, const struct vm_start_options *options, vm_done_fn done, void *userdata, struct error *e);
+
+struct run_found;
+
+/*
+ * Takes over a run that an earlier hvmd began with `spec` (NULL: with what is stored); takes over spec when it
+ * succeeds, and what was found in any case. The VM is inactive, and running afterwards; soon the monitor tells
+ * how things are, and `adopting` is over.
+ */
+int vm_adopt(struct vm *vm, struct run_found *found, struct vm_spec *spec, struct error *e);
+
+/* Notes that a run which an earlier hvmd began has come to an end that nobody saw. */
+void vm_note_lost(struct vm *vm);
 
 /*
  * Ends a VM. The monitor is asked to go, and is killed after `timeout_usec`; 0

@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -178,8 +179,39 @@ static void connect_bus(void)
 	cr_assert_geq(sd_bus_start(harness.bus), 0);
 }
 
+static pid_t parent_of(const char *pid)
+{
+	char path[300], text[512] = "";
+	int parent = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	f = fopen(path, "re");
+	if (f && fgets(text, sizeof(text), f) && strrchr(text, ')'))
+		sscanf(strrchr(text, ')'), ") %*c %d", &parent);
+	if (f)
+		fclose(f);
+	return parent;
+}
+
+/* What hvmd leaves running becomes ours, and goes with us. */
+static void kill_children(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	while (proc && (entry = readdir(proc)))
+		if (parent_of(entry->d_name) == getpid())
+			kill((pid_t)atoi(entry->d_name), SIGKILL);
+	if (proc)
+		closedir(proc);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
 void harness_start(void)
 {
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	snprintf(harness.dir, sizeof(harness.dir), "/tmp/hvmd-test-XXXXXX");
 	cr_assert_not_null(mkdtemp(harness.dir));
 	chmod(harness.dir, 0755); /* for callers who are somebody else */
@@ -211,6 +243,7 @@ void harness_stop(void)
 		status = hvmd_stop(SIGTERM);
 	kill(harness.dbus, SIGTERM);
 	waitpid(harness.dbus, NULL, 0);
+	kill_children();
 	close(notify_fd);
 	for (size_t i = 0; i < n_signals; i++)
 		free(signals_noted[i]);

@@ -81,7 +81,7 @@ Test(objects, are_as_the_introspection_file_says)
 Test(objects, manager_says_what_it_is)
 {
 	cr_expect_str_eq(property(MANAGER, "Version"), PACKAGE_VERSION);
-	cr_expect_str_eq(property(MANAGER, "BootProtocols"), "mb64 multiboot2 multiboot pvh linux");
+	cr_expect_str_eq(property(MANAGER, "BootProtocols"), "mb64 multiboot2 pvh linux");
 	cr_expect_str_eq(property(MANAGER, "NVMs"), "0");
 	cr_expect_str_eq(property(MANAGER, "DefinitionPath"), harness_path("state/definitions"));
 	cr_expect(strstr(property(MANAGER, "Features"), "hybrid"));
@@ -370,7 +370,7 @@ Test(objects, hvmd_goes_by_sigint_too)
 	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-Test(objects, hvmd_and_its_vms_end_when_the_bus_is_lost)
+Test(objects, hvmd_ends_when_the_bus_is_lost_and_its_vms_run_on)
 {
 	pid_t monitor;
 	int status = 0;
@@ -382,5 +382,5 @@ Test(objects, hvmd_and_its_vms_end_when_the_bus_is_lost)
 	cr_assert_eq(waitpid(harness.hvmd, &status, 0), harness.hvmd);
 	harness.hvmd = 0;
 	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "wait status 0x%x", (unsigned)status);
-	cr_expect_lt(kill(monitor, 0), 0);
+	cr_expect_eq(kill(monitor, 0), 0);
 }

@@ -28,17 +28,23 @@
  *	mute            does not answer LINK_RESET
  *	hang-on-stop    does not answer LINK_STOP and does not go
  *	guest-reset     the guest resets itself after it has started
+ *	other-run       says to a hvmd that adopts it that it is another VM
+ *	late-version    speaks a later version of the link to a hvmd that adopts it, with more to say
+ *	mute-greeting   does not greet a hvmd that adopts it
+ *
+ * It outlives its hvmd as hvm-monitor does, but not for long.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/io.h"
 #include "link/link.h"
@@ -49,8 +55,23 @@
 #define N_RECORDS 300u
 #define SLICE     100u
 
+#define LIFE_SEC 120
+#define LATE     (LINK_VERSION + 7)
+
 static struct vm_spec *spec;
-static int log_fd = -1;
+static int log_fd = -1, link_fd = LINK_FD, listener = -1;
+static bool started, adopted;
+static uint64_t started_usec;
+static uint32_t n_resets, n_resets_of[N_PARTITION_ROLES];
+
+/* The last news of each partition. */
+static struct {
+	enum partition_state state;
+	enum vm_reason reason;
+	uint32_t vcpu;
+	uint64_t address;
+	const char *details;
+} last[N_PARTITION_ROLES];
 
 /* Whether `word` stands in the command line or in FAKE_MONITOR. */
 static bool told(const char *word)
@@ -68,7 +89,11 @@ static bool told(const char *word)
 
 static void send_message(struct buffer *b)
 {
-	link_send(LINK_FD, b, NULL, 0);
+	if (adopted && told("late-version")) {
+		link_message_set_version(b, LATE);
+		buffer_append(b, "more", 4);
+	}
+	link_send(link_fd, b, NULL, 0);
 	buffer_fini(b);
 }
 
@@ -85,6 +110,11 @@ static void state(enum partition_role role, enum partition_state s, enum vm_reas
 {
 	struct buffer b = link_message_begin(LINK_STATE, 0);
 
+	last[role].state = s;
+	last[role].reason = reason;
+	last[role].vcpu = vcpu;
+	last[role].address = address;
+	last[role].details = details;
 	buffer_append_uint(&b, role, 1);
 	buffer_append_uint(&b, s, 1);
 	buffer_append_uint(&b, reason, 1);
@@ -121,6 +151,9 @@ static void reset_done(uint8_t scope)
 {
 	struct buffer b = link_message_begin(LINK_RESET_DONE, 0);
 
+	n_resets++;
+	n_resets_of[PARTITION_ROS] += scope != LINK_SCOPE_HRT;
+	n_resets_of[PARTITION_HRT] += scope != LINK_SCOPE_ROS;
 	buffer_append_uint(&b, scope, 1);
 	buffer_append_uint(&b, scope == LINK_SCOPE_HRT ? spec->ros_cores : 0, 4);
 	buffer_append_uint(&b, scope == LINK_SCOPE_ALL ? spec->cores
@@ -168,9 +201,9 @@ static void misbehave(void)
 	if (told("die"))
 		__builtin_trap();
 	if (told("close"))
-		close(LINK_FD);
+		close(link_fd);
 	if (told("garbage"))
-		send(LINK_FD, "garbage", 7, 0);
+		send(link_fd, "garbage", 7, 0);
 	if (told("wrong-version")) {
 		struct buffer b = link_message_begin(LINK_RESET_DONE, 0);
 
@@ -195,6 +228,8 @@ static void start(struct link_message *m)
 		return;
 	}
 	write_full(log_fd, text, sizeof(text) - 1);
+	started = true;
+	started_usec = clock_usec();
 	state(spec->hybrid ? PARTITION_HRT : PARTITION_ROS, PARTITION_RUNNING, REASON_BOOTED, UINT32_MAX, 0,
 		"");
 	reply(m, 0, NULL);
@@ -339,9 +374,63 @@ static void stop(struct link_message *m)
 	exit(0);
 }
 
+static void listen_for_hvmd(struct link_message *m)
+{
+	listener = link_message_take_fd(m, 0);
+	reply(m, listen(listener, 4) < 0 ? -errno : 0, "it cannot be listened on");
+}
+
+static void tell_run(void)
+{
+	struct buffer b = link_message_begin(LINK_RUN, 0);
+	uint8_t uuid[SPEC_UUID_SIZE];
+
+	memcpy(uuid, spec->uuid, sizeof(uuid));
+	uuid[0] ^= told("other-run");
+	buffer_append(&b, uuid, sizeof(uuid));
+	buffer_append_uint(&b, started_usec, 8);
+	buffer_append_uint(&b, started_usec, 8);
+	buffer_append_uint(&b, n_resets, 4);
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		buffer_append_uint(&b, n_resets_of[role], 4);
+	send_message(&b);
+}
+
+static void tell_everything(void)
+{
+	if (told("mute-greeting"))
+		return;
+	hello();
+	if (spec->hybrid)
+		hrt();
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		if (role == PARTITION_ROS || spec->hybrid)
+			state((enum partition_role)role, last[role].state, last[role].reason, last[role].vcpu,
+				last[role].address, last[role].details);
+	tell_run();
+}
+
+/* Whether there is a hvmd again. */
+static bool await_hvmd(void)
+{
+	struct pollfd p = {.fd = listener, .events = POLLIN};
+
+	close(link_fd);
+	if (!started || listener < 0 || poll(&p, 1, -1) < 0)
+		return false;
+	link_fd = accept(listener, NULL, NULL);
+	adopted = true;
+	if (link_fd >= 0)
+		tell_everything();
+	return link_fd >= 0;
+}
+
 static void serve(struct link_message *m)
 {
 	switch (m->header.type) {
+	case LINK_LISTEN:
+		listen_for_hvmd(m);
+		break;
 	case LINK_SETUP:
 		setup(m);
 		break;
@@ -375,14 +464,17 @@ int main(void)
 {
 	static struct link_message m;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	signal(SIGALRM, SIG_DFL);
+	alarm(LIFE_SEC);
 	if (told("no-hello"))
 		hrt();
 	hello();
-	while (link_receive(LINK_FD, &m, NULL) == 1) {
-		serve(&m);
-		link_message_fini(&m);
-	}
+	do {
+		while (link_receive_any_version(link_fd, &m, NULL) == 1) {
+			serve(&m);
+			link_message_fini(&m);
+		}
+	} while (!told("close") && await_hvmd());
 	if (told("close"))
 		pause();
 	return 0;

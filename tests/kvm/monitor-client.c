@@ -109,6 +109,8 @@ static void take_news(struct monitor_client *client, struct link_message *m)
 	case LINK_CONSOLE:
 	case LINK_PLAN:
 	case LINK_INSPECT:
+	case LINK_LISTEN:
+	case LINK_RUN:
 		break;
 	}
 }

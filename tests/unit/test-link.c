@@ -124,7 +124,7 @@ Test(link, a_refused_message_leaks_no_descriptor)
 	buffer_append(&b, &bad, sizeof(bad));
 	cr_assert(eq(int, link_send(ends[0], &b, fds, LINK_FDS_MAX), 0));
 	buffer_fini(&b);
-	cr_refuses("a message has protocol version 4; this side speaks 3");
+	cr_refuses("a message has protocol version 5; this side speaks 4");
 	cr_assert(eq(uint, count_open_fds(), before));
 }
 
@@ -134,7 +134,7 @@ Test(link, another_version_is_refused)
 
 	h.version = 0;
 	send_raw(&h, sizeof(h));
-	cr_refuses("a message has protocol version 0; this side speaks 3");
+	cr_refuses("a message has protocol version 0; this side speaks 4");
 }
 
 Test(link, another_magic_is_refused)

@@ -1,0 +1,141 @@
+/*
+ * adopt.c - what an earlier hvmd has left running, into the registry
+ *
+ * A run is found by its name in the folder for runs (runs.h). Its monitor is asked for nothing: it
+ * tells by itself how things are, and until it has, the VM counts as running. What
+ * it was started with stands beside its socket, since the definition in the store may be another
+ * by now, or gone.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "spec/definition.h"
+#include "vm/internal.h"
+#include "vm/runs.h"
+#include "vm/store.h"
+
+#define ANSWER_SEC 1 /* monitors that have not answered then go on being waited for by the event loop */
+
+static bool same_definition(const struct vm_spec *a, const struct vm_spec *b)
+{
+	_cleanup_free_ char *a_text = definition_format(a), *b_text = definition_format(b);
+
+	return a_text && b_text && strcmp(a_text, b_text) == 0;
+}
+
+/* A VM whose definition in the store is gone or faulty has the one that it runs with. Takes over spec. */
+static struct vm *add_vm(struct registry *registry, struct vm_spec *spec, struct error *e)
+{
+	struct vm *vm = vm_new(&registry->context, spec);
+
+	if (!vm) {
+		error_set_errno(e, -ENOMEM, "VM %s", spec->name);
+		vm_spec_free(spec);
+		return NULL;
+	}
+	if (registry_insert(registry, vm, e) < 0)
+		return vm_free(vm);
+	log_warning("vm %s: it runs, but its definition in the store is gone or faulty; define it again", spec->name);
+	return vm;
+}
+
+/* The process goes on whatever happens here. */
+static int adopt(struct registry *registry, const char *name, struct run_found *found, struct error *e)
+{
+	_cleanup_(vm_spec_freep) struct vm_spec *spec = runs_definition(registry->context.runs, name, e);
+	struct vm *vm = registry_lookup(registry, name);
+	int r;
+
+	if (!vm && !spec)
+		return -EIO;
+	if (!vm) {
+		vm = add_vm(registry, take_ptr(spec), e);
+		return vm ? vm_adopt(vm, found, NULL, e) : -EIO;
+	}
+	if (!spec)
+		log_warning("vm %s: %s; it is taken to be what is stored", name, error_text(e, -EIO));
+	else if (same_definition(spec, vm->stored))
+		spec = vm_spec_free(spec);
+	r = vm_adopt(vm, found, spec, e);
+	if (r == 0)
+		take_ptr(spec);
+	return r;
+}
+
+static void forget(struct registry *registry, const char *name)
+{
+	struct vm *vm = registry_lookup(registry, name);
+
+	if (vm)
+		vm_note_lost(vm);
+	else
+		runs_end(registry->context.runs, name);
+}
+
+static void adopt_one(struct registry *registry, const char *name)
+{
+	struct run_found found = {.link = -1, .pidfd = -1};
+	struct error e = {};
+	int r = runs_connect(registry->context.runs, name, &found, &e);
+
+	if (r == 0)
+		r = adopt(registry, name, &found, &e);
+	if (r == -ESRCH)
+		forget(registry, name);
+	else if (r < 0)
+		log_error("vm %s runs, and cannot be controlled: %s", name, error_text(&e, r));
+	close_fd(found.link);
+	close_fd(found.pidfd);
+}
+
+static bool any_adopting(const struct registry *registry)
+{
+	for (size_t i = 0; i < registry->n_vms; i++)
+		if (registry->vms[i]->adopting)
+			return true;
+	return false;
+}
+
+static void on_patience_ends(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd, (void)what, (void)userdata; /* it ends the wait */
+}
+
+/* So that nobody is told "running" of what has crashed. */
+static void await_answers(struct registry *registry)
+{
+	const struct timeval patience = {.tv_sec = ANSWER_SEC};
+	uint64_t until = clock_usec() + ANSWER_SEC * 1000000;
+	struct event_base *base = registry->context.base;
+
+	if (!any_adopting(registry) || event_base_once(base, -1, EV_TIMEOUT, on_patience_ends, NULL, &patience) < 0)
+		return;
+	while (any_adopting(registry) && clock_usec() < until && event_base_loop(base, EVLOOP_ONCE) == 0)
+		;
+	for (size_t i = 0; i < registry->n_vms; i++)
+		if (registry->vms[i]->adopting)
+			log_warning("vm %s: its monitor (PID %d) does not answer", registry->vms[i]->stored->name,
+				(int)registry->vms[i]->pid);
+}
+
+int registry_adopt(struct registry *registry, const char *run_dir, struct error *e)
+{
+	struct store_names names _cleanup_(store_names_fini) = {};
+	int r;
+
+	r = runs_open(run_dir, &registry->context.runs, e);
+	if (r == 0)
+		r = runs_list(registry->context.runs, &names, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < names.n; i++)
+		adopt_one(registry, names.items[i]);
+	await_answers(registry);
+	return 0;
+}
