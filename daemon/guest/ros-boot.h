@@ -32,7 +32,6 @@ struct ros_boot {
 	struct kernel_image kernel;
 	uint64_t modules[SPEC_MODULES_MAX]; /* GPA of each; an empty one has any */
 	uint64_t initrd; /* GPA; 0: none */
-	uint64_t rsdp;   /* GPA of ACPI's root; 0: none */
 	uint64_t info; /* GPA of what the protocol tells the kernel; 0: nothing */
 	struct firmware firmware;
 

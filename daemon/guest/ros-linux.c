@@ -20,6 +20,7 @@
 #include "guest/boot.h"
 #include "guest/memory.h"
 #include "guest/plan.h"
+#include "guest/platform.h"
 #include "guest/ros-boot.h"
 
 #define GDT_AT         0x1000u
@@ -142,7 +143,7 @@ static void write_zero_page(const struct ros_boot *boot, struct memory *memory)
 		page->hdr.ramdisk_image = (uint32_t)boot->initrd;
 		page->hdr.ramdisk_size = (uint32_t)boot->files[boot->spec->ros_initrd].size;
 	}
-	page->acpi_rsdp_addr = boot->rsdp;
+	page->acpi_rsdp_addr = PLATFORM_ACPI_GPA;
 	write_map(boot, page);
 }
 

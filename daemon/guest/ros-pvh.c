@@ -13,6 +13,7 @@
 #include "guest/boot.h"
 #include "guest/memory.h"
 #include "guest/plan.h"
+#include "guest/platform.h"
 #include "guest/ros-boot.h"
 
 #define INFO_AT    0x1000u
@@ -58,7 +59,7 @@ static int write_pvh(const struct ros_boot *boot, struct memory *memory, struct 
 	assert(page);
 	page->info.magic = PVH_START_MAGIC;
 	page->info.version = PVH_START_VERSION;
-	page->info.rsdp_paddr = boot->rsdp;
+	page->info.rsdp_paddr = PLATFORM_ACPI_GPA;
 	page->info.cmdline_paddr = INFO_AT + offsetof(struct page, cmdline);
 	strcpy(page->cmdline, boot->spec->ros_cmdline ? boot->spec->ros_cmdline : "");
 	if (boot->initrd) {

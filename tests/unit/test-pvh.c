@@ -197,6 +197,7 @@ Test(pvh, the_kernel_is_told_of_command_line_initrd_and_memory)
 	cr_assert(eq(u64, u64_at(list + 8), 4));
 	cr_assert_str_eq((char *)ram + sizeof(ram) - 4096, "root");
 	cr_assert_str_eq((char *)ram + u64_at(0x1018), "quiet");
+	cr_assert(eq(u64, u64_at(0x1020), 0xE0000)); /* ACPI's root */
 	list = u64_at(0x1028);
 	u32_is(0x1030, 4);
 	cr_assert(eq(u64, u64_at(list + 2 * 24), 0x100000)); /* the third entry: RAM from 1 MiB to the end */
