@@ -7,7 +7,6 @@
  */
 #include "device/rtc.h"
 
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/macro.h"
@@ -91,35 +90,58 @@ static int decode_hours(const struct rtc *rtc, uint8_t value)
 
 /* --- Time --------------------------------------------------------------------------------------------------- */
 
-static void fill_time(struct rtc *rtc)
-{
-	time_t now = (time_t)((int64_t)(rtc->clock_usec() / 1000000) + rtc->offset);
-	struct tm tm = {};
+/*
+ * The calendar of the C library looks for /etc/localtime, even to tell UTC, and
+ * there are no files where we run. Years are counted from March on, so that the
+ * day that some of them have is their last.
+ */
+#define DAYS_OF_400_YEARS 146097
+#define DAYS_TO_EPOCH     719468 /* from 0000-03-01 to 1970-01-01 */
 
-	gmtime_r(&now, &tm);
-	rtc->cmos[RTC_SECONDS] = encode(rtc, tm.tm_sec);
-	rtc->cmos[RTC_MINUTES] = encode(rtc, tm.tm_min);
-	rtc->cmos[RTC_HOURS] = encode_hours(rtc, tm.tm_hour);
-	rtc->cmos[RTC_WEEKDAY] = encode(rtc, tm.tm_wday + 1);
-	rtc->cmos[RTC_DAY] = encode(rtc, tm.tm_mday);
-	rtc->cmos[RTC_MONTH] = encode(rtc, tm.tm_mon + 1);
-	rtc->cmos[RTC_YEAR] = encode(rtc, (tm.tm_year + 1900) % 100);
-	rtc->cmos[CMOS_CENTURY] = encode(rtc, (tm.tm_year + 1900) / 100);
+static int64_t days_before(int64_t year, int64_t month, int64_t day)
+{
+	int64_t y = month > 2 ? year : year - 1, m = month > 2 ? month - 3 : month + 9;
+
+	return y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - DAYS_TO_EPOCH;
 }
 
-/* Whatever the registers hold, timegm() makes some time of it. */
+static void date_of(int64_t days, int *ret_year, int *ret_month, int *ret_day)
+{
+	int64_t since = days + DAYS_TO_EPOCH, of_400 = since % DAYS_OF_400_YEARS;
+	int64_t year = (of_400 - of_400 / 1460 + of_400 / 36524 - of_400 / (DAYS_OF_400_YEARS - 1)) / 365;
+	int64_t of_year = of_400 - (year * 365 + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
+
+	*ret_day = (int)(of_year - (153 * month + 2) / 5 + 1);
+	*ret_month = (int)(month < 10 ? month + 3 : month - 9);
+	*ret_year = (int)(since / DAYS_OF_400_YEARS * 400 + year + (*ret_month <= 2));
+}
+
+static void fill_time(struct rtc *rtc)
+{
+	int64_t then = (int64_t)(rtc->clock_usec() / 1000000) + rtc->offset, now = then > 0 ? then : 0;
+	int64_t days = now / 86400, of_day = now % 86400;
+	int year, month, day;
+
+	date_of(days, &year, &month, &day);
+	rtc->cmos[RTC_SECONDS] = encode(rtc, (int)(of_day % 60));
+	rtc->cmos[RTC_MINUTES] = encode(rtc, (int)(of_day / 60 % 60));
+	rtc->cmos[RTC_HOURS] = encode_hours(rtc, (int)(of_day / 3600));
+	rtc->cmos[RTC_WEEKDAY] = encode(rtc, (int)((days + 4) % 7 + 1)); /* the first day was a Thursday */
+	rtc->cmos[RTC_DAY] = encode(rtc, day);
+	rtc->cmos[RTC_MONTH] = encode(rtc, month);
+	rtc->cmos[RTC_YEAR] = encode(rtc, year % 100);
+	rtc->cmos[CMOS_CENTURY] = encode(rtc, year / 100);
+}
+
+/* Whatever the registers hold, some time is made of it: the first there is, at least. */
 static void take_time(struct rtc *rtc)
 {
-	struct tm tm = {
-		.tm_sec = decode(rtc, rtc->cmos[RTC_SECONDS]),
-		.tm_min = decode(rtc, rtc->cmos[RTC_MINUTES]),
-		.tm_hour = decode_hours(rtc, rtc->cmos[RTC_HOURS]),
-		.tm_mday = decode(rtc, rtc->cmos[RTC_DAY]),
-		.tm_mon = decode(rtc, rtc->cmos[RTC_MONTH]) - 1,
-		.tm_year = decode(rtc, rtc->cmos[CMOS_CENTURY]) * 100 + decode(rtc, rtc->cmos[RTC_YEAR]) - 1900,
-	};
+	int64_t year = decode(rtc, rtc->cmos[CMOS_CENTURY]) * 100 + decode(rtc, rtc->cmos[RTC_YEAR]);
+	int64_t days = days_before(year, decode(rtc, rtc->cmos[RTC_MONTH]), decode(rtc, rtc->cmos[RTC_DAY]));
+	int64_t seconds = days * 86400 + decode_hours(rtc, rtc->cmos[RTC_HOURS]) * 3600 +
+		decode(rtc, rtc->cmos[RTC_MINUTES]) * 60 + decode(rtc, rtc->cmos[RTC_SECONDS]);
 
-	rtc->offset = (int64_t)timegm(&tm) - (int64_t)(rtc->clock_usec() / 1000000);
+	rtc->offset = (seconds > 0 ? seconds : 0) - (int64_t)(rtc->clock_usec() / 1000000);
 }
 
 static bool stands_still(const struct rtc *rtc)

@@ -1,6 +1,8 @@
 /* test-pc.c - clock, keyboard controller, PCI bridge and power of a PC, as a kernel finds them at their ports */
 #include <criterion/criterion.h>
 
+#include <time.h>
+
 #include "base/error.h"
 #include "base/macro.h"
 #include "device/bus.h"
@@ -134,6 +136,22 @@ Test(rtc, a_guest_sets_its_own_time)
 	expect_time(0x20, 0x26, 0x11, 0x21, 0x13, 0x46, 0x01);
 	set_cmos(0x02, 0x10);
 	expect_time(0x20, 0x26, 0x11, 0x21, 0x13, 0x10, 0x01);
+}
+
+Test(rtc, knows_the_calendar_and_takes_it_back)
+{
+	set_cmos(0x0B, 0x06);
+	for (time_t t = 0; t < 14000000000; t += 86400 * 7 + 4211) {
+		struct tm tm;
+
+		gmtime_r(&t, &tm);
+		now_usec = (uint64_t)t * 1000000;
+		expect_time((unsigned)(tm.tm_year / 100 + 19), (unsigned)tm.tm_year % 100, (unsigned)tm.tm_mon + 1,
+			(unsigned)tm.tm_mday, (unsigned)tm.tm_hour, (unsigned)tm.tm_min, (unsigned)tm.tm_sec);
+		cr_expect_eq(cmos(0x06), (uint32_t)tm.tm_wday + 1);
+		set_cmos(0x07, cmos(0x07));
+		cr_assert_eq(rtc.offset, 0, "in %d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+	}
 }
 
 Test(rtc, no_value_of_a_register_harms_it)
