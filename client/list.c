@@ -219,18 +219,20 @@ static void print_cage(const struct json *vm)
 	print_field("Cage", strcmp(cage, "whole") == 0 ? "" : cage);
 }
 
-static void print_leader(const struct json *vm)
-{
-	_cleanup_free_ char *leader = memory_printf("%llu", (unsigned long long)json_get_uint(vm, "leader"));
-
-	print_field("Monitor", strcmp(leader, "0") == 0 ? "" : leader);
-}
-
 static bool is_true(const struct json *vm, const char *key)
 {
 	const struct json *value = json_get(vm, key);
 
 	return value && value->type == JSON_BOOL && value->boolean;
+}
+
+static void print_leader(const struct json *vm)
+{
+	uint64_t leader = json_get_uint(vm, "leader");
+	_cleanup_free_ char *text = memory_printf("%llu%s", (unsigned long long)leader,
+		is_true(vm, "responsive") ? "" : "; unresponsive: it does not answer hvmd");
+
+	print_field("Monitor", leader ? text : "");
 }
 
 /* "/var/lib/hvmd/definitions/nautilus.xml; enabled", as systemctl says it of units */

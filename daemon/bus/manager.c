@@ -14,7 +14,7 @@
 #define FAULTS_MAX (256 * KiB) /* of text in an error message */
 
 static const char *const features[] = {"hybrid", "hrt-reset", "console-log", "telemetry", NULL};
-static const char *const boot_protocols[] = {"mb64", "multiboot2", "pvh", "linux", NULL};
+static const char *const boot_protocols[] = {"mb64", "multiboot2", "multiboot", "pvh", "linux", NULL};
 
 static int reply_vm(sd_bus_message *m, const struct vm *vm)
 {

@@ -300,6 +300,14 @@ GETTER(get_leader)
 	return sd_bus_message_append(reply, "u", (uint32_t)vm_leader(userdata));
 }
 
+GETTER(get_responsive)
+{
+	struct vm *vm = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "b", vm->monitor && !vm->unresponsive);
+}
+
 GETTER(get_cage)
 {
 	GETTER_UNUSED;
@@ -368,6 +376,7 @@ const sd_bus_vtable vm_vtable[] = {
 	SD_BUS_PROPERTY("Partitions", "ao", get_partitions, 0, EMITS),
 	SD_BUS_PROPERTY("Consoles", "as", get_consoles, 0, EMITS),
 	SD_BUS_PROPERTY("Leader", "u", get_leader, 0, EMITS),
+	SD_BUS_PROPERTY("Responsive", "b", get_responsive, 0, EMITS),
 	SD_BUS_PROPERTY("Cage", "s", get_cage, 0, 0),
 	SD_BUS_PROPERTY("ExitReason", "s", get_exit_reason, 0, EMITS),
 	SD_BUS_PROPERTY("NResets", "u", get_n_resets, 0, EMITS),

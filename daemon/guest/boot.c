@@ -16,6 +16,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "guest/hrt-info.h"
+#include "guest/hrt.h"
 #include "guest/memory.h"
 #include "guest/paging.h"
 #include "guest/plan.h"
@@ -28,6 +29,7 @@
 #define SELECTOR_TSS  0x18
 #define GDT_SIZE     40u /* null, code, data, and the TSS in two */
 #define POISON       0xFFFFFFFFFFFFFFFFull
+#define SEED_RETURN_SIZE 8u /* a return address of 0 below the information block [spec 4.3] */
 #define POISON_SIZE  16u /* a return address and a saved rbp [spec 4.2] */
 
 /* What the planner has granted is there. */
@@ -40,7 +42,7 @@ static void *at(struct memory *memory, uint64_t gpa, uint64_t size)
 }
 
 /* From GVAs as linked to GPAs, and to GVAs as they are now. */
-static void relocate(const struct plan *plan, const struct hrt_image *image, const void *data, struct memory *memory)
+static void relocate(const struct plan *plan, const struct hrt_image *image, const uint8_t *data, struct memory *memory)
 {
 	uint64_t to_gpa = plan->image_base - image->link_base, address, value;
 
@@ -51,15 +53,45 @@ static void relocate(const struct plan *plan, const struct hrt_image *image, con
 	}
 }
 
-void boot_write_image(const struct plan *plan, const struct hrt_image *image, const void *data, struct memory *memory)
+static void write_segments(const struct plan *plan, const struct hrt_image *image, const uint8_t *data,
+	struct memory *memory)
 {
 	const struct image_segment *s;
 
 	for (s = image->segments; s < image->segments + image->n_segments; s++)
 		if (s->file_size)
-			memcpy(at(memory, plan->image_base + s->gpa, s->file_size), (const uint8_t *)data + s->offset,
-				s->file_size);
-	relocate(plan, image, data, memory);
+			memcpy(at(memory, plan->image_base + s->gpa, s->file_size), data + s->offset, s->file_size);
+}
+
+static void write_sections(const struct plan *plan, const struct hrt_image *image, const uint8_t *data,
+	struct memory *memory)
+{
+	struct section section;
+	uint32_t position = 0;
+	uint64_t to = 0;
+
+	while (sections_next(data, &image->sections, &position, &to, &section))
+		memcpy(at(memory, plan->sections + section.at, section.size), data + section.offset, section.size);
+}
+
+static void write_modules(const struct plan *plan, const struct hrt_source *source, struct memory *memory)
+{
+	for (size_t i = 0; i < plan->n_modules; i++) {
+		const struct plan_module *m = &plan->modules[i];
+
+		if (m->size)
+			memcpy(at(memory, m->gpa, m->size), source->files[source->spec->hrt_modules.items[i].file].data, m->size);
+	}
+}
+
+void boot_write_image(const struct plan *plan, const struct hrt_source *source, struct memory *memory)
+{
+	const uint8_t *data = source->files[source->spec->hrt_file].data;
+
+	write_segments(plan, source->image, data, memory);
+	relocate(plan, source->image, data, memory);
+	write_sections(plan, source->image, data, memory);
+	write_modules(plan, source, memory);
 }
 
 /* --- The null handler ----------------------------------------------------- */
@@ -135,18 +167,17 @@ static void write_gdt(const struct plan *plan, struct memory *memory)
 	gdt[SELECTOR_TSS / 8 + 1] = tss >> 32;
 }
 
-static int write_info(const struct plan *plan, const char *cmdline, uint64_t cpu_khz, struct memory *memory,
+static int write_info(const struct plan *plan, const struct hrt_source *source, uint64_t cpu_khz, struct memory *memory,
 	struct error *e)
 {
-	struct buffer b __attribute__((cleanup(buffer_fini))) = BUFFER_INIT(PAGE_SIZE);
+	/* As much as was planned for it. */
+	uint64_t room = (plan->boundary ? plan->boundary : plan->page_tables) - plan->info;
+	struct buffer b __attribute__((cleanup(buffer_fini))) = BUFFER_INIT(room);
 
-	hrt_info_append(plan, cmdline, cpu_khz, &b);
+	hrt_info_append(plan, source, cpu_khz, &b);
 	if (!buffer_ok(&b))
-		return error_set(e, -ENOEXEC,
-			"the information block does not fit its page of 4096 bytes: the command line has %zu; "
-			"a shorter one would be right",
-			cmdline ? strlen(cmdline) : 0);
-	memcpy(at(memory, plan->info, PAGE_SIZE), b.data, b.size);
+		return error_set_errno(e, -ENOMEM, "writing the information block");
+	memcpy(at(memory, plan->info, b.size), b.data, b.size);
 	return 0;
 }
 
@@ -155,39 +186,44 @@ static int write_info(const struct plan *plan, const char *cmdline, uint64_t cpu
 /* GPA just above the stack of HRT core n. */
 static uint64_t stack_top(const struct plan *plan, uint32_t n)
 {
-	return plan->info - n * plan->stack_size;
+	return plan->stacks_end - n * plan->stack_size;
 }
 
-int boot_write_state(const struct plan *plan, const char *cmdline, uint64_t cpu_khz, struct memory *memory,
-	struct error *e)
+/* Each core's first words [spec 4.2]. */
+static void write_stacks(const struct plan *plan, struct memory *memory)
 {
 	uint64_t poison[POISON_SIZE / 8] = {POISON, POISON};
-	int r;
 
-	r = write_info(plan, cmdline, cpu_khz, memory, e);
-	if (r < 0)
-		return r;
+	for (uint32_t n = 0; n < plan->n_hrt_cores; n++)
+		memcpy(at(memory, stack_top(plan, n) - POISON_SIZE, POISON_SIZE), poison, POISON_SIZE);
+}
+
+/* A pop too many hits this, not the page tables [spec 2.2]. The word below the information block is 0 already [spec 4.3]. */
+static void write_boundary(const struct plan *plan, struct memory *memory)
+{
+	memset(at(memory, plan->boundary, PAGE_SIZE), 0xFF, PAGE_SIZE);
+}
+
+int boot_write_state(const struct plan *plan, const struct hrt_source *source, uint64_t cpu_khz, struct memory *memory,
+	struct error *e)
+{
 	boot_handler_bytes(at(memory, plan->handler, BOOT_HANDLER_SIZE));
 	write_idt(plan, memory);
 	write_gdt(plan, memory);
 	paging_write(plan, memory);
-	for (uint32_t n = 0; n < plan->n_hrt_cores; n++)
-		memcpy(at(memory, stack_top(plan, n) - POISON_SIZE, POISON_SIZE), poison, POISON_SIZE);
-	return 0;
+	if (plan->layout == SPEC_LAYOUT_SEED)
+		write_boundary(plan, memory);
+	else
+		write_stacks(plan, memory);
+	if (!plan->multiboot)
+		return 0;
+	return write_info(plan, source, cpu_khz, memory, e);
 }
 
-void boot_registers_hrt(const struct plan *plan, uint32_t n, struct boot_registers *ret)
+/* What both layouts have. */
+static void registers_common(const struct plan *plan, struct boot_registers *ret)
 {
-	uint64_t stack = stack_top(plan, n) + plan->gva_offset;
-
-	assert(n < plan->n_hrt_cores);
 	*ret = (struct boot_registers){
-		.rax = HVM_BOOT_MAGIC,
-		.rbx = plan->info + plan->gva_offset,
-		.rcx = plan->first_hrt_core + n,
-		.rdx = n,
-		.rsp = stack - POISON_SIZE,
-		.rbp = stack - POISON_SIZE / 2,
 		.rip = plan->entry_gva,
 		.rflags = RFLAGS_RESERVED,
 		.cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE,
@@ -205,4 +241,38 @@ void boot_registers_hrt(const struct plan *plan, uint32_t n, struct boot_registe
 		.idt_base = plan->idt + plan->gva_offset,
 		.idt_limit = VECTORS * GATE_SIZE - 1,
 	};
+}
+
+/* [spec 4.1], right-hand column */
+static void registers_final(const struct plan *plan, uint32_t n, struct boot_registers *ret)
+{
+	uint64_t stack = stack_top(plan, n) + plan->gva_offset;
+
+	ret->rax = HVM_BOOT_MAGIC;
+	ret->rbx = plan->info + plan->gva_offset;
+	ret->rcx = plan->first_hrt_core + n;
+	ret->rdx = n;
+	ret->rsp = stack - POISON_SIZE;
+	ret->rbp = stack - POISON_SIZE / 2;
+}
+
+/* [spec 4.1, 4.3]: only what rbx holds tells the first core from the others. */
+static void registers_seed(const struct plan *plan, uint32_t n, struct boot_registers *ret)
+{
+	ret->rdi = ret->rbp = ret->rsp = plan->boundary;
+	if (!plan->multiboot)
+		return;
+	ret->rax = HVM_BOOT_MAGIC;
+	ret->rbx = n == 0 ? plan->info : 0;
+	ret->rsp = plan->info - SEED_RETURN_SIZE;
+}
+
+void boot_registers_hrt(const struct plan *plan, uint32_t n, struct boot_registers *ret)
+{
+	assert(n < plan->n_hrt_cores);
+	registers_common(plan, ret);
+	if (plan->layout == SPEC_LAYOUT_SEED)
+		registers_seed(plan, n, ret);
+	else
+		registers_final(plan, n, ret);
 }

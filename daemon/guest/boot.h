@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct error;
-struct hrt_image;
+struct hrt_source;
 struct memory;
 struct plan;
 
@@ -35,15 +35,17 @@ struct boot_registers {
 	uint16_t gdt_limit, idt_limit;
 };
 
-/* Writes the image's segments, relocated where that was planned. `data` is the file that was parsed into `image`. */
-void boot_write_image(const struct plan *plan, const struct hrt_image *image, const void *data, struct memory *memory);
+/*
+ * Writes the image's segments, relocated where that was planned, and what is
+ * handed over beside it. The source has the files that were planned for.
+ */
+void boot_write_image(const struct plan *plan, const struct hrt_source *source, struct memory *memory);
 
 /*
- * Writes handler, IDT, GDT, TSS, page tables, info block and the poisoned words
- * of each stack. Returns 0, or -ENOEXEC with a sentence when the info block
- * outgrows its page.
+ * Writes handler, IDT, GDT, TSS, page tables, info block and what the stacks begin
+ * with. Returns 0, or -ENOMEM with a sentence.
  */
-int boot_write_state(const struct plan *plan, const char *cmdline, uint64_t cpu_khz, struct memory *memory,
+int boot_write_state(const struct plan *plan, const struct hrt_source *source, uint64_t cpu_khz, struct memory *memory,
 	struct error *e);
 
 /* The registers of HRT core `n` (0 .. n_hrt_cores - 1) at its first instruction: right-hand column of [spec 4.1]. */

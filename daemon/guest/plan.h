@@ -4,14 +4,16 @@
  * The planner knows every region by name and refuses what does not fit before
  * a byte is written. The boot state grows down from the end of RAM [spec 2.1]:
  *
- *	END -> +------------------+
+ *	END -> +------------------+		seed layout [spec 2.2]:
  *	       | null handler     |  one page each
  *	       | IDT, GDT, TSS    |
  *	       | page tables      |  PML4 first, then PDPTs, PDs, PTs
- *	MBI -> | info block       |  one page
- *	       | stack of core 0  |  `stack` bytes each
- *	       | stack of core 1  |
+ *	MBI -> | info block       |  a page		boundary page, all 0xFF
+ *	       | stack of core 0  |  `stack` bytes each	one stack, with the
+ *	       | stack of core 1  |			info block at its top
  *	       | ...              |
+ *	       +------------------+
+ *	       | modules, symbols |  what is handed over
  *	       +------------------+
  *
  * Differences from Palacios: overlaps are refused, not logged; the boot state
@@ -27,18 +29,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spec/spec.h"
+
 struct error;
-struct hrt_image;
+struct hrt_source;
 struct vm_spec;
 
 #define PLAN_REGIONS_MAX 192 /* segments of two images, the gaps between them, modules, and two dozen of ours */
 #define PLAN_NAME_MAX    24
 #define PLAN_DIGEST_SIZE 32 /* SHA-256 */
-/*
- * The most that boot page tables map, 64 TiB: 128 rows of a PML4, of which
- * either half has 256. An image that asks for more is told that it got this.
- */
-#define PLAN_MAP_MAX     (1ull << 46)
+/* The most that boot page tables map, 128 TiB: half a PML4. An image that asks for more is told that it got this. */
+#define PLAN_MAP_MAX     (1ull << 47)
 
 enum plan_access {
 	PLAN_ROS = 1,      /* the ROS VM has it */
@@ -80,7 +81,9 @@ struct plan {
 
 	uint64_t ros_bytes; /* R: also the first GPA of the HRT */
 	bool sees_ros;      /* the HRT has [0, R) too, for reading at least */
-	uint64_t end;       /* GPA just above RAM; the boot state's upper bound */
+	uint64_t ram_bytes; /* M */
+	uint64_t end;       /* GPA just above the boot state, and in the final layout just above RAM */
+	enum spec_layout layout;
 
 	uint32_t n_cores;   /* N */
 	uint32_t first_hrt_core; /* k */
@@ -91,29 +94,40 @@ struct plan {
 	uint64_t page_tables; /* PML4; page_table_pages pages from here */
 	uint64_t page_table_pages;
 	uint64_t info;        /* MBI */
-	uint64_t stack_size;  /* bytes for each HRT core */
-	uint64_t stacks;      /* lowest byte of the lowest stack */
+	uint64_t stack_size;  /* bytes for each HRT core; seed: for all together */
+	uint64_t stacks, stacks_end; /* from the lowest byte of the lowest stack to above the highest */
+	uint64_t boundary;    /* seed: the page above the stack; otherwise 0 */
+
+	/* What is handed over beside the image: within [handed, handed_end), pages that are reserved. */
+	uint64_t handed, handed_end;
+	struct plan_module {
+		uint64_t gpa, size; /* bytes */
+	} modules[SPEC_MODULES_MAX];
+	size_t n_modules;
+	uint64_t sections;    /* GPA of those that no segment loads, where the image asks for them */
 
 	bool relocated;       /* the image had no place of its own: its segments count from image_base */
 	uint64_t image_base;  /* GPA; 0 where it is not relocated */
 
-	uint64_t comm_page;   /* GPA */
+	uint64_t comm_page;   /* GPA; 0: there is none (seed) */
 	uint64_t flags;       /* granule as granted: exactly one HVM_FLAG_MAP_... bit */
 	uint64_t map_bytes;   /* GPA [0, map_bytes) is mapped at gva_offset: whole pages of the granule */
 	uint64_t gva_offset;
 	uint64_t entry_gva;
+	bool multiboot;       /* the image has a Multiboot2 header, and is told of its machine */
 	uint8_t int_vector;
 };
 
 /*
- * Plans the boot of an HRT. spec is hybrid. `gigabyte_pages`: the HRT's CPUID
- * will offer 1 GiB pages (0x80000001, EDX bit 26); without them an image that
- * asks for the 1 GiB granule is granted 2 MiB. Returns 0, or a sentence with
- * -ENOEXEC (the image asks for something that cannot be) or -EADDRINUSE (two
- * regions want the same memory; both are named).
+ * Plans the boot of an HRT. An image that asks for the 1 GiB granule where there
+ * is none is granted 2 MiB. Returns 0, or a sentence with -ENOEXEC (the image asks
+ * for something that cannot be) or -EADDRINUSE (two regions want the same memory;
+ * both are named).
  */
-int plan_hrt(const struct vm_spec *spec, const struct hrt_image *image, bool gigabyte_pages, struct plan *ret,
-	struct error *e);
+int plan_hrt(const struct hrt_source *source, struct plan *ret, struct error *e);
+
+/* GPA at which an image has to end in the seed layout of a definition, if nothing is handed over beside it. */
+uint64_t plan_seed_image_end(const struct vm_spec *spec);
 
 /* Plans a VM without an HRT: nothing but the free memory of the ROS. spec is not hybrid. */
 void plan_ros_alone(const struct vm_spec *spec, struct plan *ret);

@@ -7,6 +7,8 @@
 
 #include "abi/multiboot2.h"
 #include "abi/x86.h"
+#include "base/buffer.h"
+#include "base/checked.h"
 #include "base/macro.h"
 #include "guest/boot.h"
 #include "guest/memory.h"
@@ -16,6 +18,7 @@
 
 static const struct ros_protocol *const protocols[] = {
 	[KERNEL_MULTIBOOT2] = &ros_multiboot2,
+	[KERNEL_MULTIBOOT1] = &ros_multiboot1,
 	[KERNEL_PVH] = &ros_pvh,
 	[KERNEL_LINUX] = &ros_linux,
 };
@@ -33,6 +36,7 @@ unsigned ros_protocols(const struct vm_spec *spec)
 	case SPEC_PROTOCOL_LINUX:
 		return KERNEL_PROTOCOL_BIT(KERNEL_LINUX);
 	case SPEC_PROTOCOL_MULTIBOOT:
+		return KERNEL_PROTOCOL_BIT(KERNEL_MULTIBOOT1);
 	case N_SPEC_PROTOCOLS:
 		break;
 	}
@@ -59,6 +63,49 @@ static struct plan_origin from_file(size_t file, uint64_t offset, uint64_t size)
 	return (struct plan_origin){.source = PLAN_FILE, .file = (uint32_t)file, .offset = offset, .size = size};
 }
 
+static uint64_t kernel_end(const struct kernel_image *kernel)
+{
+	const struct image_segment *last = &kernel->segments[kernel->n_segments - 1];
+
+	return last->gpa + last->memory_size;
+}
+
+/* Where it is linked, unless it prefers otherwise; never below 1 MiB unless it has to be there. */
+static bool find_base(const struct kernel_image *kernel, const struct plan *plan, uint64_t *ret)
+{
+	uint64_t linked = kernel->segments[0].gpa, size = kernel_end(kernel) - linked;
+	uint64_t min = kernel->min_gpa, max = kernel->max_gpa;
+
+	if (kernel->preference == MULTIBOOT2_PREFER_NONE && linked >= min && range_within(linked, size, max) &&
+		plan_find_room(plan, PLAN_LOWEST, size, kernel->align, linked, linked + size, ret))
+		return true;
+	if (min < PC_UPPER_START && range_within(PC_UPPER_START, size, max))
+		min = PC_UPPER_START;
+	return plan_find_room(plan, kernel->preference == MULTIBOOT2_PREFER_HIGHEST ? PLAN_HIGHEST : PLAN_LOWEST, size,
+		kernel->align, min, max, ret);
+}
+
+/* Gives a kernel that may stand anywhere its place. */
+static int place_kernel(struct ros_boot *boot, const struct plan *plan, struct error *e)
+{
+	struct kernel_image *kernel = &boot->kernel;
+	uint64_t linked = kernel->segments[0].gpa, base;
+
+	if (!kernel->relocatable)
+		return 0;
+	if (!find_base(kernel, plan, &base))
+		return error_set(e, -ENOEXEC,
+			"the ROS has no room for the kernel: it wants 0x%llx bytes at a multiple of 0x%llx within [0x%llx, 0x%llx); "
+			"more memory for the ROS would be right",
+			(unsigned long long)(kernel_end(kernel) - linked), (unsigned long long)kernel->align,
+			(unsigned long long)kernel->min_gpa, (unsigned long long)kernel->max_gpa);
+	for (size_t i = 0; i < kernel->n_segments; i++)
+		kernel->segments[i].gpa += base - linked;
+	kernel->entry += base - linked;
+	boot->moved = true;
+	return 0;
+}
+
 static int plan_kernel(const struct ros_boot *boot, struct plan *plan, struct error *e)
 {
 	for (size_t i = 0; i < boot->kernel.n_segments; i++) {
@@ -78,8 +125,7 @@ static int plan_module(struct ros_boot *boot, size_t n, struct plan *plan, struc
 {
 	const struct spec_module *module = &boot->spec->ros_modules.items[n];
 	const struct guest_file *file = &boot->files[module->file];
-	const struct image_segment *last = &boot->kernel.segments[boot->kernel.n_segments - 1];
-	uint64_t above = last->gpa + last->memory_size;
+	uint64_t above = kernel_end(&boot->kernel);
 	struct plan_origin origin = from_file(module->file, 0, file->size);
 
 	if (file->size == 0)
@@ -105,8 +151,7 @@ int ros_plan_initrd(struct ros_boot *boot, struct plan *plan, uint64_t max, stru
 {
 	const struct guest_file *file = &boot->files[boot->spec->ros_initrd];
 	const char *id = boot->spec->files[boot->spec->ros_initrd].id;
-	const struct image_segment *last = &boot->kernel.segments[boot->kernel.n_segments - 1];
-	uint64_t above = last->gpa + last->memory_size, limit = initrd_limit(boot, max);
+	uint64_t above = kernel_end(&boot->kernel), limit = initrd_limit(boot, max);
 	struct plan_origin origin = from_file(boot->spec->ros_initrd, 0, file->size);
 
 	if (!boot->spec->ros_has_initrd)
@@ -127,7 +172,9 @@ int ros_boot_plan(struct ros_boot *boot, struct plan *plan, struct error *e)
 	int r;
 
 	boot->plan = plan;
-	r = plan_kernel(boot, plan, e);
+	r = place_kernel(boot, plan, e);
+	if (r == 0)
+		r = plan_kernel(boot, plan, e);
 	if (r == 0)
 		r = firmware_plan(boot->spec, plan, &boot->firmware, e);
 	for (size_t n = 0; r == 0 && n < boot->spec->ros_modules.n; n++)
@@ -197,6 +244,39 @@ unsigned ros_memory_map(const struct vm_spec *spec, struct memory_map_entry ret[
 	map_add(ret, &n, DEVICE_HOLE_START, DEVICE_HOLE_END, MULTIBOOT2_MEMORY_RESERVED);
 	map_add(ret, &n, DEVICE_HOLE_END, ram_end(spec->ros_memory), MULTIBOOT2_MEMORY_RAM);
 	return n;
+}
+
+#define INFO_LOWEST (64 * KiB) /* below, kernels put the code that starts their other cores */
+#define INFO_MAX    (64 * KiB)
+
+int ros_plan_info(struct ros_boot *boot, struct plan *plan, ros_append_fn append, struct error *e)
+{
+	struct buffer b __attribute__((cleanup(buffer_fini))) = BUFFER_INIT(INFO_MAX);
+	struct plan_origin origin = {.source = PLAN_GENERATED};
+
+	append(boot, &b);
+	if (!buffer_ok(&b))
+		return error_set(e, -ENOEXEC, "what the kernel is told has more than %llu bytes; shorter command lines of its "
+			"modules would be right", INFO_MAX);
+	if (!plan_find_room(plan, PLAN_LOWEST, b.size, PAGE_SIZE, INFO_LOWEST, PC_LOWER_END, &boot->info) &&
+		!plan_find_room(plan, PLAN_LOWEST, b.size, PAGE_SIZE, PC_UPPER_START, ADDRESS_END, &boot->info))
+		return error_set(e, -ENOEXEC, "the ROS has no room for the 0x%zx bytes that tell the kernel of its machine; more "
+			"memory for the ROS would be right", b.size);
+	return plan_take(plan, boot->info, b.size, &origin, e, "information");
+}
+
+int ros_write_info(const struct ros_boot *boot, struct memory *memory, ros_append_fn append, struct error *e)
+{
+	struct buffer b __attribute__((cleanup(buffer_fini))) = BUFFER_INIT(INFO_MAX);
+	void *p;
+
+	append(boot, &b);
+	if (!buffer_ok(&b))
+		return error_set_errno(e, -ENOMEM, "writing what the kernel is told");
+	p = memory_at(memory, boot->info, b.size);
+	assert(p);
+	memcpy(p, b.data, b.size);
+	return 0;
 }
 
 /* What a GDT would say of these; there is none until the kernel makes its own (Multiboot2 3.3). */

@@ -24,12 +24,14 @@
 #include "spec/spec.h"
 
 struct boot_registers;
+struct buffer;
 struct error;
 struct memory;
 struct plan;
 
 struct ros_boot {
 	struct kernel_image kernel;
+	bool moved;          /* it is relocatable, and stands where it is now; the addresses above are those */
 	uint64_t modules[SPEC_MODULES_MAX]; /* GPA of each; an empty one has any */
 	uint64_t initrd; /* GPA; 0: none */
 	uint64_t info; /* GPA of what the protocol tells the kernel; 0: nothing */
@@ -74,6 +76,7 @@ struct ros_protocol {
 };
 
 extern const struct ros_protocol ros_multiboot2;
+extern const struct ros_protocol ros_multiboot1;
 extern const struct ros_protocol ros_pvh;
 extern const struct ros_protocol ros_linux;
 
@@ -83,6 +86,17 @@ extern const struct ros_protocol ros_linux;
  * -ENOEXEC with a sentence that says what would be enough.
  */
 int ros_plan_initrd(struct ros_boot *boot, struct plan *plan, uint64_t max, struct error *e);
+
+/*
+ * Takes room for what a kernel is told, as `append` makes it for boot->info, which
+ * is set; its size does not depend on that. In low memory where there is room, as
+ * boot loaders put it, and otherwise above 1 MiB.
+ */
+typedef void (*ros_append_fn)(const struct ros_boot *boot, struct buffer *b);
+int ros_plan_info(struct ros_boot *boot, struct plan *plan, ros_append_fn append, struct error *e);
+
+/* Writes it. Returns 0, or -ENOMEM with a sentence. */
+int ros_write_info(const struct ros_boot *boot, struct memory *memory, ros_append_fn append, struct error *e);
 
 /*
  * What a kernel is told of its memory: RAM, with the firmware's part of a PC's

@@ -187,17 +187,15 @@ static void read_hrt(struct tag *tag, struct image_header *ret)
 	ret->hrt.hrt_int_vector = cursor_u8(c);
 }
 
-#define OR_MORE UINT32_MAX
-
 /* Each tag but the end. */
 static const struct tag_kind {
 	uint32_t type;
 	const char *name;
-	uint32_t size, also; /* bytes; also: 0: no other */
+	uint32_t size, also; /* bytes; also: 0: no other. Information requests and the HRT's tag may be longer. */
 	bool single; /* an image has one */
 	void (*read)(struct tag *tag, struct image_header *ret); /* NULL: it says nothing more */
 } kinds[] = {
-	{MULTIBOOT2_TAG_INFO_REQUEST, "information request", TAG_HEAD, OR_MORE, false, read_info_request},
+	{MULTIBOOT2_TAG_INFO_REQUEST, "information request", TAG_HEAD, 0, false, read_info_request},
 	{MULTIBOOT2_TAG_ADDRESS, "address", 24, 0, true, read_address},
 	/* The standard has 12; Nautilus counts the padding in [spec 5.2]. */
 	{MULTIBOOT2_TAG_ENTRY, "entry", 12, 16, true, read_entry},
@@ -209,7 +207,8 @@ static const struct tag_kind {
 	{MULTIBOOT2_TAG_ENTRY_EFI32, "EFI i386 entry", 12, 16, true, read_efi32_entry},
 	{MULTIBOOT2_TAG_ENTRY_EFI64, "EFI amd64 entry", 12, 16, true, read_efi64_entry},
 	{MULTIBOOT2_TAG_RELOCATABLE, "relocatable", 24, 0, true, read_relocatable},
-	{HVM_HEADER_TAG, "HRT", sizeof(struct hvm_header_tag), OR_MORE, true, read_hrt},
+	/* In 2015 it had flags only, 12 bytes: the seed layout's [spec 5.2]. */
+	{HVM_HEADER_TAG, "HRT", sizeof(struct hvm_header_tag), 12, true, read_hrt},
 };
 
 static int find_kind(const struct tag *tag)
@@ -232,11 +231,13 @@ static int read_unknown(const struct tag *tag, struct error *e)
 
 static int check_size(const struct tag *tag, const struct tag_kind *kind, struct error *e)
 {
+	bool more = tag->type == MULTIBOOT2_TAG_INFO_REQUEST || tag->type == HVM_HEADER_TAG;
+
 	if (tag->type == MULTIBOOT2_TAG_INFO_REQUEST && tag->size % 4 != 0)
 		return error_set(e, -ENOEXEC,
 			"Multiboot2 %s tag at 0x%llx: size is %u; 8 and 4 for each request would be right", kind->name,
 			ULL(tag->offset), tag->size);
-	if (tag->size == kind->size || tag->size == kind->also || (kind->also == OR_MORE && tag->size > kind->size))
+	if (tag->size == kind->size || tag->size == kind->also || (more && tag->size > kind->size))
 		return 0;
 	return error_set(e, -ENOEXEC, "Multiboot2 %s tag at 0x%llx: size is %u; %u would be right", kind->name,
 		ULL(tag->offset), tag->size, kind->size);

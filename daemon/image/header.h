@@ -48,7 +48,7 @@ struct image_header {
 	uint32_t preference;         /* MULTIBOOT2_PREFER_... */
 
 	bool has_hrt;
-	struct hvm_header_tag hrt;
+	struct hvm_header_tag hrt; /* hrt.size is 12, with all but the flags 0, or at least 56 */
 };
 
 /*

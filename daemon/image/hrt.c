@@ -22,7 +22,8 @@
 /* What guest/hrt-info.c says of every HRT. */
 #define INFO_OFFERED                                                                                           \
 	(IMAGE_INFO(MULTIBOOT2_INFO_COMMAND_LINE) | IMAGE_INFO(MULTIBOOT2_INFO_LOADER_NAME) |                    \
-		IMAGE_INFO(MULTIBOOT2_INFO_BASIC_MEMORY) | IMAGE_INFO(MULTIBOOT2_INFO_MEMORY_MAP) | IMAGE_INFO_HRT)
+		IMAGE_INFO(MULTIBOOT2_INFO_MODULE) | IMAGE_INFO(MULTIBOOT2_INFO_BASIC_MEMORY) |                    \
+		IMAGE_INFO(MULTIBOOT2_INFO_MEMORY_MAP) | IMAGE_INFO(MULTIBOOT2_INFO_ELF_SECTIONS) | IMAGE_INFO_HRT)
 
 #define INT_VECTOR_MIN  32          /* below are the processor's exceptions: SDM volume 3A, 6.2 */
 
@@ -67,6 +68,9 @@ static int take_hrt_tag(const struct image_header *header, struct hrt_image *ret
 		return error_set(e, -ENOEXEC,
 			"the Multiboot2 header at 0x%llx has no HRT tag (type 0x%x): this is an ordinary Multiboot2 kernel, not an HRT",
 			ULL(header->offset), HVM_HEADER_TAG);
+	if (tag->size < sizeof(*tag))
+		return error_set(e, -ENOEXEC,
+			"HRT tag: size is %u, as it was in 2015; 56 would be right, or layout=\"seed\" in the definition", tag->size);
 	r = check_flags(tag->hrt_flags, e);
 	if (r < 0)
 		return r;
@@ -158,6 +162,11 @@ static void take_relocatable_tag(const struct image_header *h, struct hrt_image 
 	}
 	if (h->info_wanted & IMAGE_INFO(MULTIBOOT2_INFO_LOAD_BASE) && ret->max_gpa > UINT32_MAX)
 		ret->max_gpa = UINT32_MAX; /* that tag has 32 bits */
+}
+
+const char *hrt_image_kind(const struct hrt_image *image)
+{
+	return image->multiboot ? "mb64" : image->elf ? "elf64" : "blob";
 }
 
 uint64_t hrt_image_span(const struct hrt_image *image)
@@ -319,6 +328,19 @@ static uint64_t offered(const struct image_header *header)
 	return INFO_OFFERED | (moves ? IMAGE_INFO(MULTIBOOT2_INFO_LOAD_BASE) : 0);
 }
 
+static int read_header(const void *data, uint64_t size, struct image_header *header, struct hrt_image *ret, struct error *e)
+{
+	int r = image_header_read(data, size, header, e);
+
+	if (r == 0)
+		r = image_header_check(header, offered(header), "an HRT", e);
+	if (r < 0)
+		return r;
+	ret->multiboot = true;
+	ret->header_offset = header->offset;
+	return header->info_wanted & IMAGE_INFO(MULTIBOOT2_INFO_ELF_SECTIONS) ? sections_read(data, size, &ret->sections, e) : 0;
+}
+
 int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint64_t window_end,
 	struct hrt_image *ret, struct error *e)
 {
@@ -327,22 +349,71 @@ int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint
 	struct image_header header;
 	int r;
 
-	*ret = (struct hrt_image){0};
+	*ret = (struct hrt_image){.elf = true};
+	r = executable_open(data, size, EXECUTABLE_HRT, &x, e);
+	if (r == 0)
+		r = read_header(data, size, &header, ret, e);
+	if (r == 0)
+		r = take_hrt_tag(&header, ret, e);
+	if (r == 0)
+		r = take_segments(data, size, &window, &header, x, ret, e);
+	if (r == 0)
+		r = take_entry(&header, x, ret, e);
+	return r == -ENOENT ? -ENOEXEC : r;
+}
+
+/* --- The seed's kinds of images --------------------------------------------- */
+
+#define SEED_BLOB_ENTRY 0x40u /* [spec 3.2] */
+
+static int take_blob(uint64_t size, const struct window *w, struct hrt_image *ret, struct error *e)
+{
+	if (size <= SEED_BLOB_ENTRY)
+		return error_set(e, -ENOEXEC, "the file has %llu bytes; what is no ELF file is entered at 0x%x", ULL(size),
+			SEED_BLOB_ENTRY);
+	if (w->start > w->end || size > w->end - w->start)
+		return error_set(e, -ENOEXEC, "the file has 0x%llx bytes; from 0x%llx to the boot state at 0x%llx there are fewer",
+			ULL(size), ULL(w->start), ULL(w->end));
+	ret->segments[0] = (struct image_segment){
+		.gpa = w->start, .memory_size = size, .file_size = size, .writable = true, .executable = true};
+	ret->n_segments = 1;
+	ret->entry_gva = w->start + SEED_BLOB_ENTRY;
+	return 0;
+}
+
+/* Nothing of the tag counts, but what the image cannot do without. */
+static int forget_hrt_tag(struct image_header *header, struct error *e)
+{
+	if (header->hrt.gva_offset != 0)
+		return error_set(e, -ENOEXEC,
+			"HRT tag: gva_offset is 0x%llx; the seed layout maps memory at 0: layout=\"final\" would be right",
+			ULL(header->hrt.gva_offset));
+	header->hrt = (struct hvm_header_tag){0};
+	return 0;
+}
+
+int hrt_image_parse_seed(const void *data, uint64_t size, uint64_t window_start, uint64_t window_end,
+	struct hrt_image *ret, struct error *e)
+{
+	_cleanup_(executable_freep) struct executable *x = NULL;
+	struct window window = {window_start, window_end};
+	struct image_header header = {0};
+	int r;
+
+	*ret = (struct hrt_image){.flags = HVM_FLAG_MAP_2MB};
+	if (!executable_claims(data, size))
+		return take_blob(size, &window, ret, e);
+	ret->elf = true;
 	r = executable_open(data, size, EXECUTABLE_HRT, &x, e);
 	if (r < 0)
 		return r;
-	r = image_header_read(data, size, &header, e);
+	r = read_header(data, size, &header, ret, e);
+	if (r == -ENOENT) /* plain ELF: its program headers say all */
+		r = 0;
 	if (r == 0)
-		r = image_header_check(&header, offered(&header), "an HRT", e);
-	if (r < 0)
-		return -ENOEXEC;
-	ret->header_offset = header.offset;
-	ret->info_wanted = header.info_wanted;
-	r = take_hrt_tag(&header, ret, e);
-	if (r < 0)
-		return r;
-	r = take_segments(data, size, &window, &header, x, ret, e);
-	if (r < 0)
-		return r;
-	return take_entry(&header, x, ret, e);
+		r = forget_hrt_tag(&header, e);
+	ret->relocatable = header.relocatable;
+	if (r == 0)
+		r = take_segments(data, size, &window, &header, x, ret, e);
+	return r < 0 ? r : take_entry(&header, x, ret, e);
 }

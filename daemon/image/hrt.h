@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "image/relocations.h"
+#include "image/sections.h"
 #include "image/segment.h"
 
 struct error;
@@ -23,12 +24,14 @@ struct error;
 #define HRT_SEGMENTS_MAX 32
 
 struct hrt_image {
-	uint64_t header_offset; /* of the Multiboot2 header in the file */
+	bool elf;               /* only in the seed layout may it be no ELF file */
+	bool multiboot;         /* it has a Multiboot2 header; only in the seed layout may there be none */
+	uint64_t header_offset; /* of that header in the file */
 	bool by_address_tag;    /* segments come from the address tag, not from ELF program headers */
 	struct image_segment segments[HRT_SEGMENTS_MAX]; /* sorted by GPA; no two share a byte */
 	size_t n_segments;      /* at least 1 */
 	uint64_t entry_gva;     /* canonical, where it stays as linked; lies within the file bytes of a segment */
-	uint64_t info_wanted;   /* IMAGE_INFO() bits: what it would like to be told (image/header.h) */
+	struct image_sections sections; /* where it asks for its ELF sections; otherwise none */
 
 	/*
 	 * It may stand anywhere: the segments' GPAs count from 0, and who places it
@@ -58,6 +61,18 @@ struct hrt_image {
  */
 int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint64_t window_end,
 	struct hrt_image *ret, struct error *e);
+
+/*
+ * The same for the seed layout [spec 3.2, 3.3]: whatever is no ELF file is loaded as
+ * it is, at the window's start, and entered 0x40 bytes behind that; an ELF file
+ * needs no Multiboot2 header, and that no HRT tag: of one that is there, nothing
+ * counts, but it may not ask for another gva_offset than 0.
+ */
+int hrt_image_parse_seed(const void *data, uint64_t size, uint64_t window_start, uint64_t window_end,
+	struct hrt_image *ret, struct error *e);
+
+/* In a word, Palacios' own: "mb64", "elf64", "blob" [spec 3]. */
+const char *hrt_image_kind(const struct hrt_image *image);
 
 /* The bytes from the first to the last of the segments. */
 uint64_t hrt_image_span(const struct hrt_image *image);

@@ -15,6 +15,7 @@ static const struct {
 	int (*parse)(const void *data, uint64_t size, struct kernel_image *ret, struct error *e);
 } parsers[] = {
 	[KERNEL_MULTIBOOT2] = {"multiboot2", kernel_parse_multiboot2},
+	[KERNEL_MULTIBOOT1] = {"multiboot", kernel_parse_multiboot1},
 	[KERNEL_PVH] = {"pvh", kernel_parse_pvh},
 	[KERNEL_LINUX] = {"linux", kernel_parse_linux},
 };
@@ -48,7 +49,7 @@ static void list(struct error *reasons, enum kernel_protocol protocol, const str
 int kernel_image_parse(const void *data, uint64_t size, unsigned allowed, struct kernel_image *ret, struct error *e)
 {
 	struct error why, reasons = {};
-	int r;
+	int error = 0, r;
 
 	for (int p = 0; p < N_KERNEL_PROTOCOLS; p++) {
 		if (!(allowed & KERNEL_PROTOCOL_BIT(p)))
@@ -56,11 +57,11 @@ int kernel_image_parse(const void *data, uint64_t size, unsigned allowed, struct
 		r = kernel_image_parse_as(data, size, (enum kernel_protocol)p, ret, &why);
 		if (r == 0)
 			return 0;
-		if (r != -ENOENT)
-			return error_set(e, r, "%s: %s", parsers[p].name, why.text);
+		if (r != -ENOENT && !error)
+			error = error_set(e, r, "%s: %s", parsers[p].name, why.text);
 		list(&reasons, (enum kernel_protocol)p, &why);
 	}
-	return error_set(e, -ENOEXEC, "no boot protocol takes it: %s", reasons.text);
+	return error ? error : error_set(e, -ENOEXEC, "no boot protocol takes it: %s", reasons.text);
 }
 
 /* --- For parsers ----------------------------------------------------------- */

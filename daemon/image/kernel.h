@@ -24,6 +24,7 @@
 /* In the order in which they are tried: what comes first wins where an image speaks several. */
 enum kernel_protocol {
 	KERNEL_MULTIBOOT2,
+	KERNEL_MULTIBOOT1,
 	KERNEL_PVH,
 	KERNEL_LINUX,
 	N_KERNEL_PROTOCOLS,
@@ -38,6 +39,11 @@ struct kernel_image {
 	size_t n_segments;  /* at least 1 */
 	bool is_elf;        /* segments and entry come from ELF headers */
 	uint64_t entry;     /* GPA; in the file bytes of a segment */
+	/* It may stand elsewhere, all of it by the same distance, at a multiple of `align` within [min_gpa, max_gpa). */
+	bool relocatable;
+	uint64_t min_gpa, max_gpa;
+	uint64_t align;      /* a power of two */
+	uint32_t preference; /* MULTIBOOT2_PREFER_... */
 	union { /* by protocol */
 		struct image_header multiboot2;
 		struct linux_image bzimage; /* KERNEL_LINUX, also of a vmlinux */
@@ -56,15 +62,16 @@ int kernel_image_parse_as(const void *data, uint64_t size, enum kernel_protocol 
 	struct error *e);
 
 /*
- * Parses an image by the first protocol of `allowed` (bits) that it speaks.
- * Returns 0, or -ENOEXEC with a sentence: what is wrong with it, or that it
- * speaks none of them, and why each does not take it.
+ * Parses an image by the first protocol of `allowed` (bits) that takes it. Returns
+ * 0, or -ENOEXEC with a sentence: what is wrong with the first that it speaks, or
+ * that it speaks none of them, and why each does not take it.
  */
 int kernel_image_parse(const void *data, uint64_t size, unsigned allowed, struct kernel_image *ret, struct error *e);
 
 /* --- The parsers: each as kernel_image_parse_as(), *ret zeroed but for the protocol ------------------------- */
 
 int kernel_parse_multiboot2(const void *data, uint64_t size, struct kernel_image *ret, struct error *e);
+int kernel_parse_multiboot1(const void *data, uint64_t size, struct kernel_image *ret, struct error *e);
 int kernel_parse_pvh(const void *data, uint64_t size, struct kernel_image *ret, struct error *e);
 int kernel_parse_linux(const void *data, uint64_t size, struct kernel_image *ret, struct error *e);
 

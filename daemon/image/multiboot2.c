@@ -53,6 +53,17 @@ static int check_addresses(const struct kernel_image *image, struct error *e)
 	return 0;
 }
 
+static void take_relocation(struct kernel_image *ret)
+{
+	const struct image_header *header = &ret->multiboot2;
+
+	ret->relocatable = header->relocatable;
+	ret->min_gpa = header->min_addr;
+	ret->max_gpa = header->max_addr;
+	ret->align = header->align;
+	ret->preference = header->preference;
+}
+
 int kernel_parse_multiboot2(const void *data, uint64_t size, struct kernel_image *ret, struct error *e)
 {
 	int r;
@@ -68,6 +79,7 @@ int kernel_parse_multiboot2(const void *data, uint64_t size, struct kernel_image
 		return r;
 	if (ret->multiboot2.has_entry)
 		ret->entry = ret->multiboot2.entry_addr;
+	take_relocation(ret);
 	r = kernel_check(ret, e);
 	return r < 0 ? r : check_addresses(ret, e);
 }

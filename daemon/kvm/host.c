@@ -123,6 +123,14 @@ bool kvm_host_intercepts_hypercalls(const struct kvm_host *host)
 	return flags > 0 && flags & KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL;
 }
 
+unsigned kvm_host_physical_bits(const struct kvm_host *host)
+{
+	for (uint32_t i = 0; i < host->cpuid->nent; i++)
+		if (host->cpuid->entries[i].function == 0x80000008)
+			return host->cpuid->entries[i].eax & 0xFF;
+	return 36; /* what every 64-bit processor has: SDM volume 2A, CPUID, 80000008H */
+}
+
 bool kvm_host_has_dirty_ring(const struct kvm_host *host)
 {
 	return kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING) >= (int)RING_SIZE;

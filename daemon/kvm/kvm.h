@@ -49,6 +49,9 @@ DEFINE_CLEANUP(struct kvm_host *, kvm_host_free);
 /* Whether guests can have page-table leaves of 1 GiB (CPUID 0x80000001, EDX bit 26). */
 bool kvm_host_has_gigabyte_pages(const struct kvm_host *host);
 
+/* Bits of a guest physical address. */
+unsigned kvm_host_physical_bits(const struct kvm_host *host);
+
 /* Whether machines can tell which pages a guest has written to (KVM_CAP_DIRTY_LOG_RING, 8.29). */
 bool kvm_host_has_dirty_ring(const struct kvm_host *host);
 

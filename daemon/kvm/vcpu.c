@@ -217,21 +217,11 @@ int kvm_vcpu_boot(struct kvm_vcpu *vcpu, const struct boot_registers *registers,
 	return 0;
 }
 
-/* At once: what waits to be synchronised at the next run would come over what the startup has set. */
-static int clear_regs(struct kvm_vcpu *vcpu, struct error *e)
-{
-	struct kvm_regs regs = {.rip = RIP_RESET, .rflags = RFLAGS_RESERVED};
-	struct kvm_vcpu_events events = {};
-	int r;
-
-	vcpu->run->kvm_dirty_regs = 0;
-	r = kvm_ioctl(vcpu->fd, KVM_SET_REGS, (unsigned long)&regs); /* cage(run): KVM_SET_REGS */
-	if (r < 0)
-		return error_set_errno(e, r, "KVM_SET_REGS");
-	r = kvm_ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, (unsigned long)&events); /* cage(run): KVM_SET_VCPU_EVENTS */
-	return r < 0 ? error_set_errno(e, r, "KVM_SET_VCPU_EVENTS") : 0;
-}
-
+/*
+ * General registers and pending events are as the last boot left them until the guest's INIT, which it takes to leave
+ * this state, puts them back itself (SDM volume 3A, table 10-1). What waits to be synchronised at the next run must
+ * not come over that.
+ */
 int kvm_vcpu_wait_for_startup(struct kvm_vcpu *vcpu, struct error *e)
 {
 	int r;
@@ -239,9 +229,8 @@ int kvm_vcpu_wait_for_startup(struct kvm_vcpu *vcpu, struct error *e)
 	r = kvm_ioctl(vcpu->fd, KVM_SET_SREGS, (unsigned long)&vcpu->reset_sregs);
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_SET_SREGS");
-	r = clear_regs(vcpu, e);
-	if (r == 0)
-		r = boot_interrupts(vcpu, KVM_MP_STATE_UNINITIALIZED, e);
+	vcpu->run->kvm_dirty_regs = 0;
+	r = boot_interrupts(vcpu, KVM_MP_STATE_UNINITIALIZED, e);
 	if (r == 0)
 		r = kvm_msrs_boot(vcpu, e);
 	if (r == 0)

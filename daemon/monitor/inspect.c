@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "guest/memory.h"
 #include "image/describe.h"
 #include "link/link.h"
 #include "monitor/cage.h"
@@ -48,9 +47,9 @@ static void judge_hrt(struct findings *f, struct buffer *reply)
 	const struct vm_spec *spec = f->spec;
 	const struct guest_file *file = &f->files[spec->hrt_file];
 	struct error e = {};
-	int r = hrt_image_parse(file->data, file->size, spec->ros_memory, ram_end(spec->memory), &f->prepared.image, &e);
+	int r = hrt_parse(spec, file, &f->prepared.image, &e);
 
-	judged(reply, r == 0 ? "mb64" : "", r == 0 ? "" : error_text(&e, r));
+	judged(reply, r == 0 ? hrt_image_kind(&f->prepared.image) : "", r == 0 ? "" : error_text(&e, r));
 }
 
 static void judge_kernel(struct findings *f, struct buffer *reply)
@@ -126,8 +125,10 @@ static bool has_images(struct findings *f, size_t n_files)
  */
 static void append_plan(struct findings *f, size_t n_files, struct buffer *reply)
 {
+	static const struct hrt_processor usual = {.gigabyte_pages = true};
+
 	if (has_images(f, n_files))
-		f->error = prepare(f->spec, f->files, true, &f->prepared, &f->why);
+		f->error = prepare(f->spec, f->files, &usual, &f->prepared, &f->why);
 	buffer_append_uint(reply, (uint32_t)f->error, 4);
 	link_append_string(reply, f->error < 0 ? error_text(&f->why, f->error) : "");
 	if (f->error == 0)

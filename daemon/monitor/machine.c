@@ -43,7 +43,7 @@ static void add_windows(struct machine *machine)
 
 	for (size_t i = 0; i < n; i++)
 		memory_add(&machine->memory, ranges[i].gpa, ranges[i].size, machine->ram + ranges[i].offset);
-	if (machine->comm_page)
+	if (machine->boot.plan.comm_page)
 		memory_add(&machine->memory, machine->boot.plan.comm_page, PAGE_SIZE, machine->comm_page);
 }
 
@@ -52,9 +52,8 @@ static int write_template(struct machine *machine, struct error *e)
 {
 	int r;
 
-	boot_write_image(&machine->boot.plan, &machine->boot.image, machine->files[machine->spec->hrt_file].data,
-		&machine->memory);
-	r = boot_write_state(&machine->boot.plan, machine->spec->hrt_cmdline, machine->cpu_khz, &machine->memory, e);
+	boot_write_image(&machine->boot.plan, &machine->boot.hrt, &machine->memory);
+	r = boot_write_state(&machine->boot.plan, &machine->boot.hrt, machine->cpu_khz, &machine->memory, e);
 	if (r < 0)
 		return r;
 	return hrt_memory_seal(&machine->hrt_memory, kvm_host_has_dirty_ring(machine->host), e);
@@ -276,6 +275,16 @@ static int make_partitions(struct machine *machine, struct error *e)
 	return r < 0 ? error_prefix(e, r, "the hrt partition") : 0;
 }
 
+static int prepare_for_host(struct machine *machine, struct error *e)
+{
+	struct hrt_processor processor = {
+		.gigabyte_pages = kvm_host_has_gigabyte_pages(machine->host),
+		.physical_bits = kvm_host_physical_bits(machine->host),
+	};
+
+	return prepare(machine->spec, machine->files, &processor, &machine->boot, e);
+}
+
 static int build(struct machine *machine, struct machine_fds *fds, struct error *e)
 {
 	int r;
@@ -284,7 +293,7 @@ static int build(struct machine *machine, struct machine_fds *fds, struct error 
 	if (r == 0)
 		r = load_files(machine, fds, e);
 	if (r == 0)
-		r = prepare(machine->spec, machine->files, kvm_host_has_gigabyte_pages(machine->host), &machine->boot, e);
+		r = prepare_for_host(machine, e);
 	if (r == 0)
 		r = make_memory(machine, e);
 	if (r == 0)

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "base/error.h"
-#include "guest/memory.h"
 #include "spec/spec.h"
 
 static bool is_module(const struct spec_modules *modules, size_t file)
@@ -22,20 +21,20 @@ bool prepare_needs_file(const struct vm_spec *spec, size_t file)
 			(spec->ros_has_initrd && file == spec->ros_initrd)));
 }
 
-static int prepare_hrt(const struct vm_spec *spec, const struct guest_file *files, bool gigabyte_pages,
+static int prepare_hrt(const struct vm_spec *spec, const struct guest_file *files, const struct hrt_processor *processor,
 	struct prepared *ret, struct error *e)
 {
-	const struct guest_file *file = &files[spec->hrt_file];
 	int r;
 
-	r = hrt_image_parse(file->data, file->size, spec->ros_memory, ram_end(spec->memory), &ret->image, e);
+	ret->hrt = (struct hrt_source){.spec = spec, .files = files, .image = &ret->image, .processor = *processor};
+	r = hrt_parse(spec, &files[spec->hrt_file], &ret->image, e);
 	if (r == 0)
-		r = plan_hrt(spec, &ret->image, gigabyte_pages, &ret->plan, e);
+		r = plan_hrt(&ret->hrt, &ret->plan, e);
 	return r < 0 ? error_prefix(e, r, "HRT image \"%s\"", spec->files[spec->hrt_file].id) : 0;
 }
 
-int prepare(const struct vm_spec *spec, const struct guest_file *files, bool gigabyte_pages, struct prepared *ret,
-	struct error *e)
+int prepare(const struct vm_spec *spec, const struct guest_file *files, const struct hrt_processor *processor,
+	struct prepared *ret, struct error *e)
 {
 	int r = 0;
 
@@ -44,7 +43,7 @@ int prepare(const struct vm_spec *spec, const struct guest_file *files, bool gig
 			"VM %s has nothing to run: neither a kernel (<ros file_id=\"...\"/>) nor an HRT (<hvm enable=\"y\">)",
 			spec->name);
 	if (spec->hybrid)
-		r = prepare_hrt(spec, files, gigabyte_pages, ret, e);
+		r = prepare_hrt(spec, files, processor, ret, e);
 	else
 		plan_ros_alone(spec, &ret->plan);
 	if (r < 0 || !spec->ros_boots)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "guest/file.h"
+#include "guest/hrt.h"
 #include "guest/plan.h"
 #include "guest/ros-boot.h"
 #include "image/hrt.h"
@@ -17,7 +18,8 @@ struct error;
 struct vm_spec;
 
 struct prepared {
-	struct hrt_image image; /* where the VM is hybrid */
+	struct hrt_source hrt;  /* where the VM is hybrid; borrows the image below, and the files */
+	struct hrt_image image;
 	struct ros_boot ros;    /* where its ROS has a kernel; borrows the plan below, and the files */
 	struct plan plan;
 };
@@ -30,5 +32,5 @@ bool prepare_needs_file(const struct vm_spec *spec, size_t file);
  * borrowed for the life of *ret, which does not move. Returns 0, or a negative
  * errno with a sentence.
  */
-int prepare(const struct vm_spec *spec, const struct guest_file *files, bool gigabyte_pages, struct prepared *ret,
-	struct error *e);
+int prepare(const struct vm_spec *spec, const struct guest_file *files, const struct hrt_processor *processor,
+	struct prepared *ret, struct error *e);

@@ -13,7 +13,7 @@
 
 #define ASKED_MAX 160 /* bytes, with the NUL */
 
-/* Whether it is asked for; then also in which words: `hrt layout="seed"`. */
+/* Whether it is asked for; then also in which words: `hrt upcall="pf"`. */
 typedef bool (*asks_fn)(const struct vm_spec *spec, char ret[static ASKED_MAX]);
 
 static bool asks_for_word(const char *group, enum grammar_id id, unsigned value, unsigned works, char ret[static ASKED_MAX])
@@ -35,26 +35,10 @@ static bool asks_for_hugepages(const struct vm_spec *spec, char ret[static ASKED
 	return spec->hugepages && asks_for_text("memory", "hugepages", "y", ret);
 }
 
-static bool asks_for_protocol(const struct vm_spec *spec, char ret[static ASKED_MAX])
-{
-	return asks_for_word("ros", GRAMMAR_ROS_PROTOCOL, spec->ros_protocol, ~(1u << SPEC_PROTOCOL_MULTIBOOT), ret);
-}
-
 static bool asks_for_device(const struct vm_spec *spec, char ret[static ASKED_MAX])
 {
 	return spec->n_devices > 0 &&
 	       asks_for_text("device", "class", grammar_word_text(GRAMMAR_DEVICE_CLASS, spec->devices[0].class), ret);
-}
-
-static bool asks_for_hrt_modules(const struct vm_spec *spec, char ret[static ASKED_MAX])
-{
-	return spec->hrt_modules.n > 0 &&
-	       asks_for_text("hrt module", "file_id", spec->files[spec->hrt_modules.items[0].file].id, ret);
-}
-
-static bool asks_for_layout(const struct vm_spec *spec, char ret[static ASKED_MAX])
-{
-	return asks_for_word("hrt", GRAMMAR_HRT_LAYOUT, spec->hrt_layout, 1u << SPEC_LAYOUT_FINAL, ret);
 }
 
 static bool asks_for_hypercall(const struct vm_spec *spec, char ret[static ASKED_MAX])
@@ -78,10 +62,7 @@ static const struct {
 	const char *works; /* instead, today */
 } limits[] = {
 	{asks_for_hugepages, "hugepages=\"n\" works"},
-	{asks_for_protocol, "protocol=\"auto\" and the others work"},
 	{asks_for_device, "a VM without devices of its own works"},
-	{asks_for_hrt_modules, "an HRT without modules works"},
-	{asks_for_layout, "layout=\"final\" works"},
 	{asks_for_hypercall, "hypercall=\"auto\" and hypercall=\"port\" work"},
 	{asks_for_upcall, "upcall=\"auto\" works"},
 	{asks_for_on_crash, "on_crash=\"pause\" works"},

@@ -35,6 +35,7 @@
 #define INSPECT_USEC   (10 * SEC_USEC)
 #define REQUEST_USEC   (5 * SEC_USEC)
 #define DYING_USEC     (SEC_USEC / 10)
+#define PULSE_USEC     (5 * SEC_USEC) /* silence after which a monitor is asked for something */
 #define OPEN_REQUESTS_MAX 64u
 #define ERRNO_MAX_     4095 /* the kernel's own bound for -errno */
 
@@ -51,12 +52,14 @@ struct request {
 struct monitor {
 	pid_t pid; /* 0 when reaped */
 	int pidfd, link;
-	struct event *on_link, *on_exit, *on_deadline;
+	struct event *on_link, *on_exit, *on_deadline, *on_pulse;
 	struct request *requests;
 	unsigned n_requests;
 	uint32_t last_serial;
 	bool adopted;     /* somebody else's child: it is told from its link and its pidfd alone */
 	bool greeted;     /* LINK_HELLO has come */
+	bool heard;       /* it has said something since its pulse was last felt */
+	bool silent;      /* it has left a request unanswered, and said nothing since */
 	uint16_t version; /* that it speaks, once it has greeted */
 	char cage[64];    /* monitor_cage() */
 	bool stop_asked;
@@ -357,6 +360,15 @@ static const char *take_message(struct monitor *m, struct link_message *message)
 	}
 }
 
+static void set_silent(struct monitor *m, bool silent)
+{
+	if (m->silent == silent)
+		return;
+	m->silent = silent;
+	if (m->hooks->responsive)
+		m->hooks->responsive(m->userdata, !silent);
+}
+
 /* Takes one message. True when there may be more. */
 static bool receive_one(struct monitor *m)
 {
@@ -375,6 +387,8 @@ static bool receive_one(struct monitor *m)
 			link_closed(m);
 		return false;
 	}
+	m->heard = true;
+	set_silent(m, false);
 	wrong = take_message(m, &message);
 	link_message_fini(&message);
 	if (wrong)
@@ -452,6 +466,7 @@ static void on_exit_(evutil_socket_t fd, short what, void *userdata)
 	event_del(m->on_link);
 	event_del(m->on_exit);
 	event_del(m->on_deadline);
+	event_del(m->on_pulse);
 	reap(m, &how);
 	cancel_requests(m, how.text);
 	m->hooks->gone(m->userdata, how.text);
@@ -475,7 +490,27 @@ static void on_request_timeout(evutil_socket_t fd, short what, void *userdata)
 	error_set(&e, -ETIMEDOUT, "the monitor (PID %d) has not answered a request for %s within %llu s",
 		(int)q->monitor->pid, request_name(q->type),
 		(unsigned long long)(request_usec(q->type) / SEC_USEC));
+	set_silent(q->monitor, true);
 	request_answer(q, -ETIMEDOUT, &e, NULL);
+}
+
+static bool pulse_felt(void *userdata, int error, const struct error *e, struct cursor *body)
+{
+	(void)userdata, (void)error, (void)e, (void)body;
+	return true;
+}
+
+/* No telemetry has a record of that number: the answer is short, and costs no core anything. */
+static void on_pulse(evutil_socket_t fd, short what, void *userdata)
+{
+	const uint32_t nothing = UINT32_MAX;
+	struct monitor *m = userdata;
+	bool quiet = !m->heard && m->greeted && m->version == LINK_VERSION && m->n_requests == 0 && !m->stop_asked;
+
+	(void)fd, (void)what;
+	m->heard = false;
+	if (quiet && monitor_ask(m, LINK_TELEMETRY, &nothing, sizeof(nothing), NULL, 0, pulse_felt, m, NULL) < 0)
+		set_silent(m, true);
 }
 
 /*
@@ -505,12 +540,15 @@ static int start_process(struct monitor *m, const char *path, struct error *e)
 
 static int watch(struct monitor *m, struct error *e)
 {
+	static const struct timeval pulse = {.tv_sec = PULSE_USEC / SEC_USEC};
+
 	m->on_link = event_new(m->base, m->link, EV_READ | EV_PERSIST, on_link, m);
 	m->on_exit = event_new(m->base, m->pidfd, EV_READ, on_exit_, m);
 	m->on_deadline = evtimer_new(m->base, on_deadline, m);
-	if (!m->on_link || !m->on_exit || !m->on_deadline)
+	m->on_pulse = event_new(m->base, -1, EV_PERSIST, on_pulse, m);
+	if (!m->on_link || !m->on_exit || !m->on_deadline || !m->on_pulse)
 		return error_set_errno(e, -ENOMEM, "watching the monitor");
-	if (event_add(m->on_link, NULL) < 0 || event_add(m->on_exit, NULL) < 0)
+	if (event_add(m->on_link, NULL) < 0 || event_add(m->on_exit, NULL) < 0 || event_add(m->on_pulse, &pulse) < 0)
 		return error_set(e, -ECANCELED, "watching the monitor");
 	return 0;
 }
@@ -576,6 +614,8 @@ struct monitor *monitor_free(struct monitor *m)
 		reap(m, &how);
 	}
 	cancel_requests(m, "was stopped");
+	if (m->on_pulse)
+		event_free(m->on_pulse);
 	if (m->on_deadline)
 		event_free(m->on_deadline);
 	if (m->on_exit)

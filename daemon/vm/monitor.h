@@ -9,6 +9,11 @@
  * monitor that breaks the protocol or closes its link is killed, which leads
  * there too. Before gone() each open request has been answered with -ECANCELED.
  *
+ * A monitor that says nothing for a while is asked for something small. One that
+ * leaves a request unanswered is unresponsive until it says anything: that is told, and decides nothing,
+ * for it may be stopped by a debugger, or swapped out. monitor_stop() and
+ * monitor_kill() work all the same.
+ *
  * Nothing is called back from inside a function below; hooks and replies are
  * called from the event loop. monitor_free() may be called from gone() only, or
  * when no loop runs any more.
@@ -64,6 +69,8 @@ struct monitor_hooks {
 	/* An adopted monitor has told all there is to know. False when it is not the right one: then it is killed. */
 	bool (*run)(void *userdata, const struct monitor_run *run);
 	void (*reset_done)(void *userdata, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus);
+	/* It has left a request unanswered, or answers again. May be NULL. */
+	void (*responsive)(void *userdata, bool responsive);
 	/*
 	 * The process is gone and reaped. `how` is a sentence without its beginning: "was killed by signal 9
 	 * (Killed)".

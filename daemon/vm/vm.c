@@ -330,6 +330,7 @@ static void on_gone(void *userdata, const char *how)
 			error_set(&vm->end.text, -ECANCELED, "the monitor (PID %d) %s", (int)vm->pid, how);
 	}
 	vm->monitor = monitor_free(vm->monitor);
+	vm->unresponsive = false;
 	forget_run(vm);
 	vm->replaced = vm_spec_free(vm->replaced);
 	if (vm->life.state == VM_STOPPING)
@@ -420,6 +421,19 @@ static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_
 	tell(vm, reset_done, vm, scope, first_vcpu, n_vcpus);
 }
 
+static void on_responsive(void *userdata, bool responsive)
+{
+	struct vm *vm = userdata;
+
+	vm->unresponsive = !responsive;
+	if (responsive)
+		log_notice("vm %s: its monitor (PID %d) answers again", vm_name(vm), (int)vm->pid);
+	else
+		log_warning("vm %s: its monitor (PID %d) is unresponsive: it leaves requests unanswered; "
+			"terminating the VM works all the same", vm_name(vm), (int)vm->pid);
+	tell(vm, changed, vm, VM_CHANGED_STATE);
+}
+
 /* All that happened before we came has been told. */
 static bool on_run(void *userdata, const struct monitor_run *run)
 {
@@ -438,6 +452,7 @@ static bool on_run(void *userdata, const struct monitor_run *run)
 }
 
 static const struct monitor_hooks hooks = {
+	.responsive = on_responsive,
 	.run = on_run,
 	.partition = on_partition,
 	.hrt = on_hrt,

@@ -50,7 +50,7 @@ struct vm_extent {
 
 /* What vm_listener.changed() tells: more than one may be set. */
 enum vm_change {
-	VM_CHANGED_STATE = 1,      /* State, its reason, sentence, time; the monitor's process id */
+	VM_CHANGED_STATE = 1,      /* State, its reason, sentence, time; the monitor's process id, and whether it answers */
 	VM_CHANGED_DEFINITION = 2, /* anything that comes from the definition */
 	VM_CHANGED_RESETS = 4,
 	VM_CHANGED_ROS = 8,        /* state or resets of that partition */
@@ -120,6 +120,7 @@ struct vm {
 	bool survives;          /* the run: this hvmd may go and another take over */
 	bool adopting;          /* the monitor of an earlier hvmd, which has not told yet how things are */
 	bool autostart;        /* it is started when hvmd is */
+	bool unresponsive;     /* its monitor leaves requests unanswered */
 	uint32_t n_resets;     /* in the present run or the last one */
 	bool has_exit_reason;  /* the guest has come to an end since it last ran */
 	enum vm_reason exit_reason;

@@ -81,7 +81,7 @@ Test(objects, are_as_the_introspection_file_says)
 Test(objects, manager_says_what_it_is)
 {
 	cr_expect_str_eq(property(MANAGER, "Version"), PACKAGE_VERSION);
-	cr_expect_str_eq(property(MANAGER, "BootProtocols"), "mb64 multiboot2 pvh linux");
+	cr_expect_str_eq(property(MANAGER, "BootProtocols"), "mb64 multiboot2 multiboot pvh linux");
 	cr_expect_str_eq(property(MANAGER, "NVMs"), "0");
 	cr_expect_str_eq(property(MANAGER, "DefinitionPath"), harness_path("state/definitions"));
 	cr_expect(strstr(property(MANAGER, "Features"), "hybrid"));

@@ -647,3 +647,78 @@ Test(run, nothing_leaks_over_many_lives)
 	}
 	cr_expect_eq(before, after, "%zu descriptors, then %zu", before, after);
 }
+
+/* --- R11: what stands still --------------------------------------------------------------------------------- */
+
+static bool becomes_unresponsive(unsigned seconds)
+{
+	uint64_t until = clock_usec() + seconds * 1000000ull;
+
+	while (strcmp(property(VM("a"), "Responsive"), "1") == 0) {
+		if (clock_usec() > until)
+			return false;
+		usleep(50000);
+	}
+	return true;
+}
+
+Test(run, a_monitor_that_is_stopped_is_unresponsive_delays_nobody_and_can_be_killed)
+{
+	uint64_t begin, longest = 0;
+	pid_t monitor;
+
+	watch_signals();
+	run_vm("");
+	define_vm("b", "");
+	cr_expect_str_eq(property(VM("a"), "Responsive"), "1");
+	monitor = (pid_t)atoi(property(VM("a"), "Leader"));
+	kill(monitor, SIGSTOP);
+	for (int i = 0; i < 5; i++) {
+		begin = clock_usec();
+		expect_success(call(MANAGER, "StartVM", "st", "b", (uint64_t)0));
+		expect_success(call(VM("b"), "GetTelemetry", "ast", 0, (uint64_t)0));
+		expect_success(call(MANAGER, "TerminateVM", "s", "b"));
+		longest = clock_usec() - begin > longest ? clock_usec() - begin : longest;
+	}
+	cr_expect_lt(longest, 1000000, "three calls about another VM took %llu usec", (unsigned long long)longest);
+	cr_expect(becomes_unresponsive(20));
+	cr_expect(signal_comes("Responsive 0"));
+	kill(monitor, SIGCONT);
+	cr_expect(property_becomes(VM("a"), "Responsive", "1"));
+	kill(monitor, SIGSTOP);
+	expect_success(call(VM("a"), "Terminate", ""));
+	cr_expect_str_eq(property(VM("a"), "State"), "inactive");
+	cr_expect_str_eq(property(VM("a"), "Responsive"), "0");
+}
+
+/* Signals pile up for it at the bus, not at hvmd. */
+Test(run, a_client_that_does_not_read_delays_nobody)
+{
+	uint64_t begin, longest = 0;
+	pid_t client = fork();
+
+	cr_assert_geq(client, 0);
+	if (client == 0) {
+		sd_bus *bus = NULL;
+
+		if (sd_bus_new(&bus) < 0 || sd_bus_set_address(bus, harness.address) < 0 ||
+			sd_bus_set_bus_client(bus, 1) < 0 || sd_bus_start(bus) < 0)
+			_exit(1);
+		sd_bus_match_signal(bus, NULL, "org.hvmd1", NULL, NULL, NULL, NULL, NULL);
+		for (int i = 0; i < 2000; i++)
+			sd_bus_call_method_async(bus, NULL, "org.hvmd1", "/org/hvmd1", "org.freedesktop.DBus.ObjectManager",
+				"GetManagedObjects", NULL, NULL, "");
+		sd_bus_flush(bus);
+		pause();
+	}
+	define_vm("a", "");
+	for (int i = 0; i < 20; i++) {
+		begin = clock_usec();
+		expect_success(call(MANAGER, "StartVM", "st", "a", (uint64_t)0));
+		expect_success(call(MANAGER, "TerminateVM", "s", "a"));
+		longest = clock_usec() - begin > longest ? clock_usec() - begin : longest;
+	}
+	cr_expect_lt(longest, 2000000, "two calls took %llu usec", (unsigned long long)longest);
+	kill(client, SIGKILL);
+	waitpid(client, NULL, 0);
+}

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "fuzz.h"
+#include "guest/hrt.h"
 #include "guest/memory.h"
 #include "guest/paging.h"
 #include "guest/plan.h"
@@ -51,14 +52,17 @@ static void check_plan(const struct plan *plan)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct hrt_image image;
+	struct guest_file file = {.data = data, .size = size};
 	struct plan plan;
 	struct error e;
 
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
-		if (hrt_image_parse(data, size, specs[i].ros_memory, ram_end(specs[i].memory), &image, NULL) < 0)
+		if (hrt_parse(&specs[i], &file, &image, NULL) < 0)
 			continue;
+		struct hrt_source source = {.spec = &specs[i], .files = &file, .image = &image, .processor = {.gigabyte_pages = size % 2}};
+
 		e = (struct error){};
-		if (plan_hrt(&specs[i], &image, size % 2, &plan, &e) == 0)
+		if (plan_hrt(&source, &plan, &e) == 0)
 			check_plan(&plan);
 		else if (!e.text[0])
 			abort(); /* a refusal without a sentence */

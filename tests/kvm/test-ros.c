@@ -104,6 +104,26 @@ Test(ros, hands_modules_over)
 	expect_text("ros: module of 7 bytes at 0x206000, sum 753: \n", 1);
 }
 
+Test(ros, enters_the_same_kernel_by_multiboot_1_where_it_is_told_to)
+{
+	struct test_machine machine = kernel_with("quiet");
+
+	machine.protocol = SPEC_PROTOCOL_MULTIBOOT;
+	machine.modules[0] = "one";
+	machine.module_cmdlines[0] = "the first one";
+	start(&machine);
+	expect_text("ros: up\n", 1);
+	expect_text("ros: eax 0x2badb002, cr0 0x11, ", 1);
+	expect_text("ros: multiboot, flags 0x24d\n", 1);
+	expect_text("ros: command line: quiet\n", 1);
+	expect_text("ros: loader: hvmd ", 1);
+	expect_text("ros: 640 KiB and 31744 KiB\n", 1);
+	expect_text("ros: module of 3 bytes at 0x205000, sum 322: the first one\n", 1);
+	expect_text("ros: memory 0x100000, 0x1f00000 bytes, type 1\n", 1);
+	expect_text("ros: memory 0xfec00000, 0x1400000 bytes, type 2\n", 1);
+	cr_expect_str_eq(client.ros.protocol, "multiboot");
+}
+
 Test(ros, lets_the_kernel_start_its_other_cores)
 {
 	struct test_machine machine = kernel_with("cores=2");

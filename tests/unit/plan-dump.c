@@ -41,7 +41,7 @@ static int say_bytes(const struct plan *plan)
 	int r;
 
 	plan_memory(plan, &memory);
-	r = boot_write_state(plan, CMDLINE, CPU_KHZ, &memory, &e);
+	r = boot_write_state(plan, &wished.source, CPU_KHZ, &memory, &e);
 	for (size_t i = 0; r == 0 && i < plan->n_regions; i++) {
 		const struct plan_region *region = &plan->regions[i];
 
@@ -89,7 +89,7 @@ static void say_plan(const struct plan *plan)
 
 int main(void)
 {
-	struct wish w = {};
+	struct wish w = {.cmdline = CMDLINE};
 	struct plan plan;
 	struct error e;
 	unsigned bytes;

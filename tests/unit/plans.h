@@ -7,6 +7,7 @@
 #include "abi/hrt.h"
 #include "base/error.h"
 #include "guest/memory.h"
+#include "guest/hrt.h"
 #include "guest/plan.h"
 #include "image/hrt.h"
 #include "spec/spec.h"
@@ -19,6 +20,15 @@ struct wish {
 	uint64_t image, image_size; /* GPA and memory of the one segment */
 	uint64_t file_size; /* its bytes in the file; 0: all zero */
 	bool no_gigabyte_pages;
+	unsigned physical_bits;
+	enum spec_layout layout;
+	bool plain; /* the image has no Multiboot2 header; seed only */
+	const char *cmdline;
+	struct {
+		const char *data, *cmdline;
+		uint64_t size;
+	} modules[SPEC_MODULES_MAX];
+	size_t n_modules;
 	enum spec_access ros_access; /* of the HRT */
 };
 
@@ -30,19 +40,43 @@ struct wish {
 		.comm_page = 8 * GiB - 4096, .image = 16 * MiB, .image_size = 0x3000                           \
 	}
 
+/* What the last plan was made of. */
+static struct {
+	struct vm_spec spec;
+	struct hrt_image image;
+	struct spec_module modules[SPEC_MODULES_MAX];
+	struct guest_file files[1 + SPEC_MODULES_MAX]; /* the image, the modules */
+	struct hrt_source source;
+} wished;
+
+static inline void wish_modules(const struct wish *wish)
+{
+	wished.spec.hrt_modules = (struct spec_modules){.items = wished.modules, .n = wish->n_modules};
+	for (size_t i = 0; i < wish->n_modules; i++) {
+		wished.modules[i] = (struct spec_module){.file = 1 + i, .cmdline = (char *)(uintptr_t)wish->modules[i].cmdline};
+		wished.files[1 + i] = (struct guest_file){
+			.data = (const uint8_t *)wish->modules[i].data, .size = wish->modules[i].size};
+	}
+}
+
 static inline int wish_plan(const struct wish *wish, struct plan *ret, struct error *e)
 {
-	struct vm_spec spec = {
+	wished.spec = (struct vm_spec){
 		.name = (char *)"test",
 		.memory = wish->memory,
 		.cores = wish->ros_cores + wish->hrt_cores,
 		.hybrid = true,
 		.ros_cores = wish->ros_cores,
 		.ros_memory = wish->ros_memory,
+		.hrt_file = 0,
 		.hrt_stack = (uint32_t)wish->stack,
 		.hrt_ros_memory = wish->ros_access,
+		.hrt_cmdline = (char *)(uintptr_t)wish->cmdline,
+		.hrt_layout = wish->layout,
 	};
-	struct hrt_image image = {
+	wish_modules(wish);
+	wished.image = (struct hrt_image){
+		.multiboot = !wish->plain,
 		.segments = {{.gpa = wish->image, .memory_size = wish->image_size, .offset = 0x1000,
 			.file_size = wish->file_size}},
 		.n_segments = 1,
@@ -53,17 +87,23 @@ static inline int wish_plan(const struct wish *wish, struct plan *ret, struct er
 		.comm_page_gpa = wish->comm_page,
 		.int_vector = 255,
 	};
-
-	return plan_hrt(&spec, &image, !wish->no_gigabyte_pages, ret, e);
+	wished.source = (struct hrt_source){
+		.spec = &wished.spec,
+		.files = wished.files,
+		.image = &wished.image,
+		.processor = {.gigabyte_pages = !wish->no_gigabyte_pages, .physical_bits = wish->physical_bits},
+	};
+	return plan_hrt(&wished.source, ret, e);
 }
 
-/* Fresh zeroed memory for the boot state of a plan, from its lowest stack to END; free() windows[0].host. */
+/* Fresh zeroed memory for the boot state of a plan, from its lowest byte to END; free() windows[0].host. */
 static inline void plan_memory(const struct plan *plan, struct memory *ret)
 {
-	uint64_t size = plan->end - plan->stacks;
+	uint64_t start = plan->handed < plan->stacks && plan->handed_end == plan->stacks ? plan->handed : plan->stacks;
+	uint64_t size = plan->end - start;
 	void *host = aligned_alloc(4096, size);
 
 	memset(host, 0, size);
 	*ret = (struct memory){0};
-	memory_add(ret, plan->stacks, size, host);
+	memory_add(ret, start, size, host);
 }

@@ -297,7 +297,7 @@ Test(header, refuses_tags_of_a_wrong_size)
 		{9, 3, "Multiboot2 EFI amd64 entry tag at 0x110: size is 20; 12 would be right"},
 		{10, 3, "Multiboot2 relocatable tag at 0x110: size is 20; 24 would be right"},
 		{0, 1, "Multiboot2 end tag at 0x110: size is 12; 8 would be right"},
-		{0xF00D, 1, "Multiboot2 HRT tag at 0x110: size is 12; 56 would be right"},
+		{0xF00D, 2, "Multiboot2 HRT tag at 0x110: size is 16; 56 would be right"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {

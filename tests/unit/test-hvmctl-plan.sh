@@ -92,7 +92,7 @@ definition 'hrt.elf" sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49
 cat >"$work/parked.xml" <<END
 <vm name="x" class="PC"><memory>64</memory><cores count="1"/><files><file id="hrt" filename="hrt.elf"/></files></vm>
 END
-sed 's/file_id="hrt"/& layout="seed"/' "$work/good.xml" >"$work/seed.xml"
+sed 's/<memory/& hugepages="y"/' "$work/good.xml" >"$work/huge.xml"
 sed 's/<ros /&file_id="other" /' "$work/good.xml" >"$work/ros.xml"
 
 other='file "other": no ELF file and no bzImage; no Multiboot2 header (0xe85250d6, 8-byte aligned) in the first 32768 bytes of the file; this definition does not boot it'
@@ -158,13 +158,13 @@ check "validate looks at the other images where one is missing" prints 6 "^@/non
 check "validate says of a definition without HRT that it cannot be started" prints 0 \
 	'^@/parked.xml: notice: it cannot be started: VM x has nothing to run: neither a kernel' validate "$real" "$work/parked.xml"
 check "validate says what is not built yet" prints 0 \
-	'^@/seed.xml: notice: it cannot be started: VM x: hrt layout="seed" is not built yet; layout="final" works$' \
-	validate "$real" "$work/seed.xml"
+	'^@/huge.xml: notice: it cannot be started: VM x: memory hugepages="y" is not built yet; hugepages="n" works$' \
+	validate "$real" "$work/huge.xml"
 check "validate says why a kernel of the ROS cannot be booted" prints 6 \
 	'^@/ros.xml: error: file "other" cannot be booted: no boot protocol takes it: multiboot2: no Multiboot2 header ' \
 	validate "$real" "$work/ros.xml"
 check "plan refuses what start would refuse" gives 1 "" \
-	'hvmctl: @/seed.xml: VM x: hrt layout="seed" is not built yet; layout="final" works' plan "$real" "$work/seed.xml"
+	'hvmctl: @/huge.xml: VM x: memory hugepages="y" is not built yet; hugepages="n" works' plan "$real" "$work/huge.xml"
 check "validate finds it right nevertheless" prints 0 '^@/parked.xml: valid$' validate "$real" "$work/parked.xml"
 
 check "a monitor that is not there is one sentence" gives 1 "" \

@@ -196,10 +196,11 @@ Test(plan, has_room_for_as_many_segments_as_an_image_may_have)
 		.max_mem_to_map = 8 * GiB,
 		.comm_page_gpa = 6 * GiB,
 		.n_segments = HRT_SEGMENTS_MAX};
+	struct hrt_source source = {.spec = &spec, .image = &image, .processor = {.gigabyte_pages = true}};
 
 	for (size_t i = 0; i < HRT_SEGMENTS_MAX; i++)
 		image.segments[i] = (struct image_segment){.gpa = (i + 2) * MiB, .memory_size = 1};
-	cr_assert(eq(int, plan_hrt(&spec, &image, true, &plan, &e), 0), "%s", e.text);
+	cr_assert(eq(int, plan_hrt(&source, &plan, &e), 0), "%s", e.text);
 	cr_assert_str_eq(plan_find(&plan, 33 * MiB)->name, "image 31");
 }
 
@@ -246,13 +247,63 @@ Test(plan, says_that_it_maps_whole_pages_of_the_granule)
 	cr_assert(eq(u64, plan.map_bytes, 9 * GiB));
 }
 
-Test(plan, never_maps_more_than_64_tib)
+Test(plan, never_maps_more_than_half_a_pml4_or_than_can_be_addressed)
 {
 	wish.flags = HVM_FLAG_MAP_1GB;
 	wish.map = UINT64_MAX;
 	cr_plans();
-	cr_assert(eq(u64, plan.map_bytes, PLAN_MAP_MAX));
+	cr_assert(eq(u64, plan.map_bytes, 1ull << 47));
+	cr_assert(eq(u64, plan.page_table_pages, 257));
+	wish.physical_bits = 46;
+	cr_plans();
+	cr_assert(eq(u64, plan.map_bytes, 1ull << 46));
 	cr_assert(eq(u64, plan.page_table_pages, 129));
+	wish.physical_bits = 36;
+	cr_plans();
+	cr_assert(eq(u64, plan.map_bytes, 64 * GiB));
+	wish.physical_bits = 48;
+	cr_plans();
+	cr_assert(eq(u64, plan.map_bytes, 1ull << 47));
+}
+
+Test(plan, puts_modules_below_the_stacks)
+{
+	wish.n_modules = 2;
+	wish.modules[0].size = 4097;
+	wish.modules[1].size = 1;
+	cr_plans();
+	cr_assert(eq(u64, plan.modules[0].gpa, plan.stacks - 3 * 4096));
+	cr_assert(eq(u64, plan.modules[0].size, 4097));
+	cr_assert(eq(u64, plan.modules[1].gpa, plan.stacks - 4096));
+	cr_assert_str_eq(plan_find(&plan, plan.stacks - 1)->name, "hrt memory");
+	cr_assert_str_eq(plan_find(&plan, plan.modules[1].gpa)->name, "hrt module 1");
+	cr_assert_str_eq(plan_find(&plan, plan.modules[0].gpa)->name, "hrt module 0");
+	cr_assert(eq(u32, plan_find(&plan, plan.modules[0].gpa)->origin.file, 1));
+	cr_assert(eq(u64, plan_find(&plan, plan.modules[0].gpa)->origin.size, 4097));
+}
+
+Test(plan, puts_modules_below_4_gib_where_the_stacks_are_above)
+{
+	wish.memory = 5 * GiB;
+	wish.n_modules = 1;
+	wish.modules[0].size = MiB;
+	cr_plans();
+	cr_assert(eq(u64, plan.modules[0].gpa, 0xFEC00000 - MiB));
+	wish.ros_memory = 0xFEC00000;
+	wish.image = 4 * GiB;
+	cr_refuses(-EADDRINUSE,
+		"the HRT's modules and sections need 0x100000 bytes below 0xfec00000; the HRT's memory there has only 0x0: "
+		"give the VM more memory");
+}
+
+Test(plan, names_a_module_that_the_image_overlaps)
+{
+	wish.n_modules = 1;
+	wish.modules[0].size = 1;
+	cr_plans();
+	wish.image = plan.modules[0].gpa - 0x2FFF;
+	cr_assert(eq(int, wish_plan(&wish, &plan, &e), -EADDRINUSE));
+	cr_assert(strstr(e.text, "and hrt module 0 [") != NULL, "%s", e.text);
 }
 
 Test(plan, grants_2_mib_where_there_are_no_1_gib_pages)
@@ -325,7 +376,7 @@ Test(plan, refuses_a_boot_state_that_reaches_into_ros_memory)
 	wish.flags = HVM_FLAG_MAP_4KB;
 	wish.image_size = 1;
 	cr_refuses(-EADDRINUSE,
-		"the boot state needs 0x1011000 bytes below the end of RAM, 0x100a000 of them for page tables that map "
+		"the boot state needs 0x1011000 bytes below 0x1000000, 0x100a000 of them for page tables that map "
 		"0x200000000 bytes by pages of 0x1000; the HRT's memory there, [0x800000, 0x1000000), has only 0x800000: "
 		"give the VM more memory, or let the image ask for larger pages");
 }
@@ -335,7 +386,7 @@ Test(plan, refuses_a_boot_state_across_the_device_hole)
 	wish.memory = 4077 * MiB;
 	wish.flags = HVM_FLAG_MAP_4KB;
 	cr_refuses(-EADDRINUSE,
-		"the boot state needs 0x1011000 bytes below the end of RAM, 0x100a000 of them for page tables that map "
+		"the boot state needs 0x1011000 bytes below 0x100100000, 0x100a000 of them for page tables that map "
 		"0x200000000 bytes by pages of 0x1000; the HRT's memory there, [0x100000000, 0x100100000), has only 0x100000: "
 		"give the VM more memory, or let the image ask for larger pages");
 }

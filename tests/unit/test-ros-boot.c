@@ -183,7 +183,8 @@ Test(ros_boot, names_the_kernel_that_no_protocol_takes)
 {
 	recipe.magic = 0;
 	cr_refuses(-ENOEXEC, "kernel \"kernel\" of the ROS: no boot protocol takes it: multiboot2: no Multiboot2 header (0xe85250d6, "
-			     "8-byte aligned) in the first 32768 bytes of the file; pvh: the ELF file has no PVH note "
+			     "8-byte aligned) in the first 32768 bytes of the file; multiboot: no Multiboot header "
+			     "(0x1badb002, 4-byte aligned) in the first 8192 bytes of the file; pvh: the ELF file has no PVH note "
 			     "(XEN_ELFNOTE_PHYS32_ENTRY); linux: the ELF file has no note of Linux's (\"Linux\"), as a vmlinux has");
 }
 
@@ -209,4 +210,108 @@ Test(ros_boot, refuses_a_kernel_where_firmware_would_be)
 	cr_refuses(-EADDRINUSE,
 		"kernel \"kernel\" of the ROS: acpi tables [0xe0000, 0xf0000) and kernel 0 [0xef000, 0xf0200) want the same memory "
 		"of the ROS");
+}
+
+/* --- Kernels that may stand anywhere ------------------------------------------------------------------------- */
+
+/* Multiboot2's relocatable header tag; recipe.tags has its end tag already. */
+static void relocatable(uint32_t min, uint32_t max, uint32_t align, uint32_t preference)
+{
+	recipe.tags_size = 0;
+	recipe_tag(&recipe, 10, 0, (uint32_t[]){min, max, align, preference}, 4);
+	recipe_tag_end(&recipe);
+}
+
+static void cr_moves_to(uint64_t base)
+{
+	struct boot_registers r;
+	uint64_t tag;
+
+	cr_starts();
+	ros_boot_registers(&boot, &r);
+	tag = find_tag(21);
+	cr_assert(eq(u64, r.rip, base + EXAMPLE_ENTRY - EXAMPLE_GPA));
+	cr_assert_str_eq(plan_find(&plan, base)->name, "kernel 0");
+	cr_assert_arr_eq(ram + base, (const uint8_t *)kernel.data + EXAMPLE_OFFSET, EXAMPLE_LOADED);
+	cr_assert(tag && word(tag + 8) == base, "it is told of its load base");
+}
+
+Test(ros_boot, leaves_a_relocatable_kernel_where_it_is_linked)
+{
+	relocatable(0, 0xFFFFFFFF, 0x1000, 0);
+	cr_moves_to(EXAMPLE_GPA);
+}
+
+Test(ros_boot, moves_a_relocatable_kernel_that_has_no_room_where_it_is_linked)
+{
+	relocatable(0, 0xFFFFFFFF, 0x200000, 0);
+	spec.memory = spec.ros_memory = 32 * MiB;
+	cr_moves_to(2 * MiB);
+}
+
+Test(ros_boot, moves_a_relocatable_kernel_as_low_as_it_wants)
+{
+	relocatable(0x300001, 0xFFFFFFFF, 0x1000, 1);
+	cr_moves_to(0x301000);
+}
+
+Test(ros_boot, moves_a_relocatable_kernel_as_high_as_it_wants)
+{
+	relocatable(0, 0x1000000, 0x1000, 2);
+	cr_moves_to(0xFFE000);
+}
+
+Test(ros_boot, moves_a_relocatable_kernel_below_1_mib_only_if_it_has_to)
+{
+	relocatable(0x10000, 0x80000, 0x1000, 1);
+	cr_moves_to(0x10000);
+}
+
+Test(ros_boot, refuses_a_relocatable_kernel_that_has_no_room)
+{
+	relocatable(0x10000, 0x11000, 0x1000, 1);
+	cr_refuses(-ENOEXEC, "kernel \"kernel\" of the ROS: the ROS has no room for the kernel: it wants 0x1200 bytes at a multiple of "
+			     "0x1000 within [0x10000, 0x11000); more memory for the ROS would be right");
+}
+
+Test(ros_boot, does_not_tell_a_kernel_of_a_load_base_that_it_knows)
+{
+	cr_starts();
+	cr_assert(eq(u64, find_tag(21), 0));
+}
+
+/* --- Multiboot 1 ----------------------------------------------------------------------------------------------- */
+
+Test(ros_boot, tells_a_multiboot_kernel_of_its_machine_and_modules)
+{
+	static const uint32_t header[] = {0x1BADB002, 0, -0x1BADB002u};
+	struct boot_registers r;
+	uint32_t list;
+
+	spec.ros_modules = (struct spec_modules){modules, 2};
+	spec.ros_protocol = SPEC_PROTOCOL_MULTIBOOT;
+	recipe_build(&recipe, &kernel);
+	memcpy(kernel.data + EXAMPLE_HEADER, header, sizeof(header));
+	files[0] = (struct guest_file){kernel.data, kernel.size};
+	plan_ros_alone(&spec, &plan);
+	cr_assert(eq(int, ros_boot_init(&boot, &spec, files, &e), 0), "%s", e.text);
+	cr_assert(eq(int, ros_boot_plan(&boot, &plan, &e), 0), "%s", e.text);
+	cr_assert(eq(int, ros_boot_write(&boot, &memory, &e), 0), "%s", e.text);
+	ros_boot_registers(&boot, &r);
+	cr_assert(eq(u64, r.rax, 0x2BADB002));
+	cr_assert(eq(u64, r.rbx, boot.info));
+	cr_assert(eq(u32, word(boot.info), 0x24D));
+	cr_assert(eq(u32, word(boot.info + 4), 640));
+	cr_assert(eq(u32, word(boot.info + 8), (RAM - MiB) / KiB));
+	cr_assert_str_eq((char *)ram + word(boot.info + 16), "console=com1");
+	cr_assert(eq(u32, word(boot.info + 20), 2));
+	list = word(boot.info + 24);
+	cr_assert_arr_eq(ram + word(list), "the first module", 16);
+	cr_assert(eq(u32, word(list + 4) - word(list), 16));
+	cr_assert_str_eq((char *)ram + word(list + 8), "root=/dev/ram0");
+	cr_assert_str_eq((char *)ram + word(list + 24), "");
+	cr_assert(eq(u32, word(boot.info + 44), 4 * 24));
+	cr_assert(eq(u32, word(word(boot.info + 48)), 20), "of the first entry, without this word");
+	cr_assert(eq(u32, word(word(boot.info + 48) + 2 * 24 + 4), MiB));
+	cr_assert(strncmp((char *)ram + word(boot.info + 64), "hvmd ", 5) == 0);
 }

@@ -339,19 +339,11 @@ Test(spec, what_is_not_built_is_refused_at_start_with_what_works_instead)
 	spec->hugepages = true;
 	cr_not_built("memory hugepages=\"y\" is not built yet; hugepages=\"n\" works");
 	spec->hugepages = false;
-	spec->ros_protocol = SPEC_PROTOCOL_MULTIBOOT;
-	cr_not_built("ros protocol=\"multiboot\" is not built yet; protocol=\"auto\" and the others work");
-	spec->ros_protocol = SPEC_PROTOCOL_AUTO;
 	cr_not_built("device class=\"SERIAL\" is not built yet; a VM without devices of its own works");
 	spec->devices[0].class = SPEC_DEVICE_DEBUG_EXIT;
 	cr_not_built("device class=\"debug-exit\" is not built yet; a VM without devices of its own works");
 	while (spec->n_devices > 0)
 		free(spec->devices[--spec->n_devices].id);
-	cr_not_built("hrt module file_id=\"other\" is not built yet; an HRT without modules works");
-	free(spec->hrt_modules.items[--spec->hrt_modules.n].cmdline);
-	spec->hrt_layout = SPEC_LAYOUT_SEED;
-	cr_not_built("hrt layout=\"seed\" is not built yet; layout=\"final\" works");
-	spec->hrt_layout = SPEC_LAYOUT_FINAL;
 	spec->hrt_hypercall = SPEC_HYPERCALL_XEN;
 	cr_not_built("hrt hypercall=\"xen\" is not built yet; hypercall=\"auto\" and hypercall=\"port\" work");
 	spec->hrt_hypercall = SPEC_HYPERCALL_PORT;
