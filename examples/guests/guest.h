@@ -78,6 +78,10 @@ void check_image(struct core *core);
 void run_mode(struct core *core);
 _Noreturn void park(void);
 
+/* serve.c: core 0 prepares before the others come */
+void serve_prepare(const struct core *core);
+_Noreturn void serve_for_ever(struct core *core);
+
 /* gate.c: one after the other. All waits are bounded, so that a core that is missing hangs nobody. */
 void gate_wait_turn(const struct core *core);
 void gate_pass_turn(const struct core *core);

@@ -168,6 +168,11 @@ static void touch_nothing(struct core *core)
 	say(core, "port 0x%lx, msr 0x%lx, word 0x%lx", port, msr, word);
 }
 
+static void serve(struct core *core)
+{
+	serve_for_ever(core);
+}
+
 static const struct mode {
 	const char *word;
 	void (*run)(struct core *core);
@@ -184,6 +189,7 @@ static const struct mode {
 	{"reset", reset_once, CORE_0},
 	{"dirty", dirty, CORE_0},
 	{"ros", try_ros_memory, CORE_0},
+	{"serve", serve, ALL_CORES},
 	{"nothing", touch_nothing, CORE_0},
 };
 
@@ -220,6 +226,8 @@ void run_mode(struct core *core)
 	if (!value || option_is(value, "check"))
 		return;
 	mode = mode_find(value);
+	if (core->number == 0 && option_is(value, "serve"))
+		serve_prepare(core);
 	gate_pass_turn(core);
 	gate_wait_all(core);
 	if (!mode && core->number == 0)
