@@ -397,6 +397,7 @@ void kvm_vcpu_settle(struct kvm_vcpu *vcpu, struct vcpu_state *ret)
 {
 	const struct kvm_sregs *sregs = &vcpu->run->s.regs.sregs;
 
+	vcpu->run->s.regs.sregs.cr0 = 0; /* a vCPU that waits for its startup is not read: it stays in no mode */
 	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS;
 	kvm_vcpu_complete(vcpu);
 	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS;

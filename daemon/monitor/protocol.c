@@ -475,12 +475,19 @@ void protocol_undeliverable(struct protocol *p, uint32_t n, const char *why, str
 		roll_back(p, n, why, ret);
 }
 
+static unsigned upcall_vector(const struct protocol *p)
+{
+	return p->config.upcall == UPCALL_VECTOR ? p->config.vector : upcall_exception(p->config.upcall);
+}
+
 static int build(struct protocol *p, const struct access *access, struct vcpu_state *state,
 	struct vcpu_registers *registers, struct error *e)
 {
-	if (state->unsettled)
-		return -EAGAIN;
-	if (p->transaction->request == HVM_REQ_SYNC_GDT && vcpu_in_long_mode(state) && gdt_write(&p->gdt, access) < 0)
+	int r = upcall_check_gate(upcall_vector(p), p->config.null_handler, access, state, e);
+
+	if (r < 0)
+		return r;
+	if (p->transaction->request == HVM_REQ_SYNC_GDT && gdt_write(&p->gdt, access) < 0)
 		return error_set(e, -ENOEXEC, "its area for the GDT at 0x%" PRIx64 " takes not %u bytes", p->gdt.gva,
 			p->gdt.size);
 	return p->config.upcall == UPCALL_VECTOR ? 0 : upcall_build(p->config.upcall, access, state, registers, e);
@@ -572,6 +579,12 @@ void protocol_init(struct protocol *p, const struct protocol_config *config, str
 {
 	*p = (struct protocol){.config = *config, .page = page, .deadline = NEVER, .deliver_by = NEVER, .kick_at = NEVER};
 	assert(config->n_hrt_cores <= 64);
+}
+
+void protocol_set_hrt(struct protocol *p, uint8_t vector, uint64_t null_handler)
+{
+	p->config.vector = vector;
+	p->config.null_handler = null_handler;
 }
 
 void protocol_hrt_booted(struct protocol *p)

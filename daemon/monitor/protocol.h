@@ -45,6 +45,8 @@ struct protocol_config {
 	uint32_t n_hrt_cores;
 	bool hrt_sees_ros;         /* it may read the ROS's memory: there can be a merge */
 	enum upcall_kind upcall;
+	uint8_t vector;            /* of UPCALL_VECTOR */
+	uint64_t null_handler;     /* GVA of its page: who is called there has no handler yet */
 	uint64_t call_usec;        /* deadline of CALL and PARCALL; 0: none */
 	uint64_t other_usec;       /* of all other transactions; 0: none */
 };
@@ -136,6 +138,9 @@ uint64_t protocol_due(const struct protocol *p);
 bool protocol_signal_waits(const struct protocol *p);
 int protocol_deliver_signal(struct protocol *p, const struct access *access, const struct vcpu_state *state,
 	struct vcpu_registers *registers, uint64_t now, struct protocol_effects *ret);
+
+/* What the HRT's image was granted, which changes with the image: see struct protocol_config. */
+void protocol_set_hrt(struct protocol *p, uint8_t vector, uint64_t null_handler);
 
 /* The HRT is about to be booted: nothing of its last life is left, neither here nor in the comm page. */
 void protocol_hrt_booted(struct protocol *p);

@@ -158,6 +158,8 @@ bool talk_hypercall(struct core *core)
 	rax = protocol_call(&machine->talk.protocol, &caller, clock_usec(), &effects);
 	end_talk(machine, &effects);
 	counter_add(rax == HVM_FAILED ? &core->counters.hypercalls_refused : &core->counters.hypercalls, 1);
+	if (effects.what & PROTOCOL_LOAD_IMAGE)
+		rax = HVM_FAILED; /* images are replaced from outside only */
 	kvm_vcpu_set_rax(core->vcpu, rax);
 	return follow(core, &effects);
 }
@@ -232,6 +234,8 @@ void talk_hrt_booted(struct machine *machine)
 {
 	pthread_mutex_lock(&machine->talk.lock);
 	make_view(machine, PARTITION_HRT);
+	protocol_set_hrt(&machine->talk.protocol, machine->boot.plan.int_vector,
+		machine->boot.plan.handler + machine->boot.plan.gva_offset);
 	protocol_hrt_booted(&machine->talk.protocol);
 	pthread_mutex_unlock(&machine->talk.lock);
 }

@@ -64,6 +64,25 @@ static int read_gate(const struct access *access, const struct vcpu_state *state
 	return 0;
 }
 
+int upcall_check_gate(unsigned vector, uint64_t null_handler, const struct access *access,
+	const struct vcpu_state *state, struct error *e)
+{
+	struct gate gate = {};
+	int r = check_state(state, e);
+
+	if (r == 0)
+		r = read_gate(access, state, vector, &gate, e);
+	if (r == 0 && gate.handler - null_handler < PAGE_SIZE)
+		return error_set(e, -ENOEXEC, "it has no handler for vector %u yet", vector);
+	return r;
+}
+
+unsigned upcall_exception(enum upcall_kind kind)
+{
+	assert(kind != UPCALL_VECTOR);
+	return kind == UPCALL_PF ? VECTOR_PF : VECTOR_GP;
+}
+
 /* The code segment of the gate: 64-bit, DPL 0, present. Mostly it is the one that is loaded already. */
 static int load_cs(const struct access *access, const struct vcpu_state *state, uint16_t selector,
 	struct boot_segment *ret, struct error *e)
@@ -119,13 +138,12 @@ static int push_frame(const struct access *access, const struct vcpu_state *stat
 int upcall_build(enum upcall_kind kind, const struct access *access, struct vcpu_state *state,
 	struct vcpu_registers *registers, struct error *e)
 {
-	unsigned vector = kind == UPCALL_PF ? VECTOR_PF : VECTOR_GP;
+	unsigned vector = upcall_exception(kind);
 	struct boot_segment cs = {};
 	struct gate gate = {};
 	uint64_t sp = 0;
 	int r;
 
-	assert(kind != UPCALL_VECTOR);
 	r = check_state(state, e);
 	if (r < 0)
 		return r;

@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 struct access;
 struct error;
 struct vcpu_registers;
@@ -23,6 +25,16 @@ enum upcall_kind {
 
 /* "pf", "gpf", "vector" */
 const char *upcall_kind_to_string(enum upcall_kind kind);
+
+/*
+ * Whether the HRT has a gate of its own for this vector, and is not still on the null
+ * handler's page at this GVA: an upcall there would be its end. 0, or -ENOEXEC with a sentence.
+ */
+int upcall_check_gate(unsigned vector, uint64_t null_handler, const struct access *access,
+	const struct vcpu_state *state, struct error *e);
+
+/* The exception that an upcall of this kind looks like; none for UPCALL_VECTOR. */
+unsigned upcall_exception(enum upcall_kind kind);
 
 /*
  * Writes the frame, and changes *state and *registers to the first instruction

@@ -47,11 +47,6 @@ static bool asks_for_hypercall(const struct vm_spec *spec, char ret[static ASKED
 		1u << SPEC_HYPERCALL_AUTO | 1u << SPEC_HYPERCALL_PORT, ret);
 }
 
-static bool asks_for_upcall(const struct vm_spec *spec, char ret[static ASKED_MAX])
-{
-	return asks_for_word("hrt", GRAMMAR_HRT_UPCALL, spec->hrt_upcall, 1u << SPEC_UPCALL_AUTO, ret);
-}
-
 static bool asks_for_on_crash(const struct vm_spec *spec, char ret[static ASKED_MAX])
 {
 	return asks_for_word("hrt", GRAMMAR_HRT_ON_CRASH, spec->hrt_on_crash, 1u << SPEC_ON_CRASH_PAUSE, ret);
@@ -64,7 +59,6 @@ static const struct {
 	{asks_for_hugepages, "hugepages=\"n\" works"},
 	{asks_for_device, "a VM without devices of its own works"},
 	{asks_for_hypercall, "hypercall=\"auto\" and hypercall=\"port\" work"},
-	{asks_for_upcall, "upcall=\"auto\" works"},
 	{asks_for_on_crash, "on_crash=\"pause\" works"},
 };
 

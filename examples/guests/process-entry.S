@@ -66,6 +66,9 @@ long_mode:
 	call put_gate
 	add $16, %rdi
 	loop 1b
+	lea gates + 13 * 16(%rip), %rdi
+	lea protection_fault(%rip), %rax
+	call put_gate
 	lidt idt_pointer
 	/* To CPL 3 */
 	mov info, %edi
@@ -93,6 +96,28 @@ put_gate:
 	shr $16, %rax
 	mov %eax, 8(%rdi)
 	ret
+
+/* A KVM that runs CPL 3 without a processor's help does not know IOPL: then the kernel does the process's outs. */
+protection_fault:
+	push %rdi
+	mov 16(%rsp), %rdi
+	cmpw $0xE5E7, (%rdi) /* out %eax, $HVM_PORT */
+	je 1f
+	cmpb $0xEE, (%rdi) /* out %al, %dx */
+	je 2f
+	pop %rdi
+	jmp fault
+1:	pop %rdi
+	out %eax, $0xE5
+	incl helped
+	addq $2, 8(%rsp)
+	add $8, %rsp
+	iretq
+2:	pop %rdi
+	out %al, %dx
+	addq $1, 8(%rsp)
+	add $8, %rsp
+	iretq
 
 fault:
 	mov (%rsp), %rdi
@@ -168,5 +193,7 @@ stack_top:
 	.skip 16384
 process_stack_top:
 info:	.skip 4
+	.globl helped
+helped:	.skip 4
 
 	.section .note.GNU-stack, "", @progbits

@@ -198,11 +198,10 @@ void serve_fault(const struct frame *frame)
 		serve_upcall(frame);
 	else if (address < 1ull << 47)
 		ask_for_page(frame, address);
-	else
-		for (;;) {
-			print("hrt: a fault at 0x%lx, address 0x%lx, error 0x%lx\n", frame->rip, address, frame->error);
-			park();
-		}
+	else {
+		print("hrt: a fault at 0x%lx, address 0x%lx, error 0x%lx\n", frame->rip, address, frame->error);
+		__asm__ volatile("ud2"); /* hvmd's null handler takes that */
+	}
 }
 
 /* --- Getting ready -------------------------------------------------------------------------------------------------- */

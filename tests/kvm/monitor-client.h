@@ -65,6 +65,8 @@ struct test_machine {
 	uint32_t cores, ros_cores;
 	uint32_t stack; /* bytes for each HRT core; 0: SPEC_STACK_DEFAULT */
 	enum spec_access ros_memory; /* of the HRT */
+	enum spec_upcall upcall;
+	enum spec_hypercall hypercall;
 	struct spec_core pin; /* of the last core */
 };
 

@@ -17,6 +17,8 @@
 #define N_CORES 3u
 #define ALL     7ull
 #define NOW     1000000ull
+#define VECTOR  32 /* of upcalls; its gate is the only one that the HRT has */
+#define IDT     (SPACE_GVA + 3 * PAGE_SIZE)
 #define CALL_USEC  5000000ull
 #define OTHER_USEC 2000000ull
 
@@ -30,7 +32,7 @@ static uint64_t now;
 static void init(enum upcall_kind kind)
 {
 	struct protocol_config config = {.n_hrt_cores = N_CORES, .hrt_sees_ros = true, .upcall = kind,
-		.call_usec = CALL_USEC, .other_usec = OTHER_USEC};
+		.vector = VECTOR, .null_handler = 0xFFFF800000000000, .call_usec = CALL_USEC, .other_usec = OTHER_USEC};
 
 	memset(&page, 0, sizeof(page));
 	space_init(&ros);
@@ -38,6 +40,9 @@ static void init(enum upcall_kind kind)
 	ros_state = space_state(3);
 	hrt_state = space_state(0);
 	now = NOW;
+	hrt_state.idt_base = IDT;
+	hrt_state.idt_limit = 16 * 32 + 15;
+	memcpy(space_at(&hrt, IDT + 16 * VECTOR), (uint64_t[]){0x00008E0000081000, 0}, 16);
 	protocol_init(&p, &config, &page);
 	protocol_hrt_booted(&p);
 }
@@ -329,12 +334,21 @@ Test(protocol, an_upcall_without_a_gate_rolls_back_whatever_asked_for_it)
 		init(UPCALL_PF); /* an IDT with limit 0 */
 		cr_assert(eq(u64, from_ros(requests[i], 1), 0));
 		cr_expect(eq(int, deliver(0), 0));
-		cr_expect(strstr(effects.log.text, "HRT core 0 takes no upcall: its IDT ends (limit 0x0) below vector 14") != NULL,
-			"%s", effects.log.text);
+		cr_expect(strstr(effects.log.text, "HRT core 0 takes no upcall: its gate for vector 14 is none") != NULL, "%s",
+			effects.log.text);
 		expect_rolled_back(HVM_STATE_IDLE);
 		cr_expect(eq(u64, p.n_failed, 1));
 		cr_expect(eq(u64, from_ros(HVM_REQ_CALL, 1), 0)); /* usable again */
 	}
+}
+
+Test(protocol, an_hrt_that_has_no_handler_yet_is_not_called_to_its_end)
+{
+	protocol_set_hrt(&p, VECTOR, 0x1000 - 16); /* the gate leads into that page */
+	cr_assert(eq(u64, from_ros(HVM_REQ_CALL, 1), 0));
+	cr_expect(eq(int, deliver(0), 0));
+	cr_expect(strstr(effects.log.text, "it has no handler for vector 32 yet") != NULL, "%s", effects.log.text);
+	expect_rolled_back(HVM_STATE_IDLE);
 }
 
 Test(protocol, leaving_synchronous_mode_in_vain_is_staying_in_it)

@@ -347,9 +347,6 @@ Test(spec, what_is_not_built_is_refused_at_start_with_what_works_instead)
 	spec->hrt_hypercall = SPEC_HYPERCALL_XEN;
 	cr_not_built("hrt hypercall=\"xen\" is not built yet; hypercall=\"auto\" and hypercall=\"port\" work");
 	spec->hrt_hypercall = SPEC_HYPERCALL_PORT;
-	spec->hrt_upcall = SPEC_UPCALL_PF;
-	cr_not_built("hrt upcall=\"pf\" is not built yet; upcall=\"auto\" works");
-	spec->hrt_upcall = SPEC_UPCALL_AUTO;
 	cr_not_built("hrt on_crash=\"reset\" is not built yet; on_crash=\"pause\" works");
 	spec->hrt_on_crash = SPEC_ON_CRASH_PAUSE;
 	cr_assert(eq(int, spec_check_supported(spec, &e), 0));

@@ -1,0 +1,139 @@
+/*
+ * test-talk.c - a process of the ROS and the reference HRT talk on real KVM, without hvmd
+ *
+ * The process (examples/guests/process.c) checks from CPL 3 what it is promised; its
+ * verdict lines are the assertions here.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "monitor-client.h"
+
+#define TIMEOUT_MS 60000
+
+static struct monitor_client client = {.link = -1, .log = -1};
+
+static void stop_all(void)
+{
+	monitor_fini(&client);
+}
+
+TestSuite(talk, .fini = stop_all, .timeout = 180);
+
+/* The HRT has two cores, and memory from 8 MiB on. */
+static struct test_machine pair(const char *process, const char *hrt)
+{
+	return (struct test_machine){.image = "reference.elf", .cmdline = hrt, .kernel = "process.elf",
+		.ros_cmdline = process, .memory_mib = 32, .ros_mib = 8, .cores = 3, .ros_cores = 1};
+}
+
+static void start(const struct test_machine *machine)
+{
+	const char *unusable = monitor_unusable();
+	struct error e = {};
+	int r;
+
+	if (unusable)
+		cr_skip_test("%s", unusable);
+	r = monitor_spawn(&client, &e);
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+	r = monitor_setup(&client, machine, &e);
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+	r = monitor_request(&client, LINK_START, NULL, 0, -1, &e);
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+}
+
+static void expect_text(const char *text)
+{
+	_cleanup_free_ char *log = NULL;
+	bool found = monitor_wait_text(&client, text, 1, TIMEOUT_MS);
+
+	log = monitor_log(&client);
+	cr_assert(found, "the console lacks \"%s\"; it has:\n%s", text, log);
+}
+
+#define PROMISES 51
+/* Where the kernel has to do the outs of the process (process-entry.S), three promises to the process are not tried. */
+#define PROMISES_HELPED (PROMISES - 3)
+
+/* All verdicts are good. */
+static void expect_promises(const struct test_machine *machine, unsigned n)
+{
+	bool by_port = !strstr(machine->ros_cmdline, "doorbell");
+	_cleanup_free_ char *log = NULL;
+	char text[64], lesser[64];
+
+	start(machine);
+	snprintf(lesser, sizeof(lesser), "process: %u promises kept\n", PROMISES_HELPED);
+	snprintf(text, sizeof(text), "process: %u promises kept\n", n);
+	expect_text(" broken\n");
+	log = monitor_log(&client);
+	cr_expect(strstr(log, text) || (by_port && strstr(log, lesser)), "not \"%s\" in:\n%s", text, log);
+	cr_expect(strstr(log, "process: 0 broken\n"), "broken promises in:\n%s", log);
+}
+
+Test(talk, keeps_all_promises_by_the_port)
+{
+	struct test_machine machine = pair("calls=100", "mode=serve");
+
+	expect_promises(&machine, PROMISES);
+	expect_text("process: cores that took part: 2\n");
+}
+
+Test(talk, keeps_all_promises_by_the_doorbell_page)
+{
+	struct test_machine machine = pair("calls=100 doorbell", "mode=serve");
+
+	expect_promises(&machine, PROMISES + 1);
+}
+
+Test(talk, keeps_all_promises_to_who_looks_at_the_comm_page)
+{
+	struct test_machine machine = pair("calls=100 doorbell page", "mode=serve");
+
+	expect_promises(&machine, PROMISES + 1);
+}
+
+Test(talk, keeps_all_promises_of_an_hrt_that_spins)
+{
+	struct test_machine machine = pair("calls=100", "mode=serve wait=spin");
+
+	expect_promises(&machine, PROMISES);
+}
+
+Test(talk, delivers_upcalls_as_general_protection_faults)
+{
+	struct test_machine machine = pair("calls=10", "mode=serve");
+
+	machine.upcall = SPEC_UPCALL_GPF;
+	expect_promises(&machine, PROMISES);
+}
+
+#define PROMISES_SYNC 7
+
+Test(talk, delivers_upcalls_as_interrupts_and_takes_them_out_of_service)
+{
+	struct test_machine machine = pair("calls=10 doorbell nosync", "mode=serve");
+
+	machine.upcall = SPEC_UPCALL_VECTOR;
+	expect_promises(&machine, PROMISES + 1 - PROMISES_SYNC);
+}
+
+Test(talk, survives_a_reset_of_the_hrt_in_the_middle_of_a_call)
+{
+	struct test_machine machine = pair("reset", "mode=serve");
+
+	expect_promises(&machine, 4);
+}
+
+Test(talk, tells_the_process_of_a_crash_of_the_hrt)
+{
+	struct test_machine machine = pair("crash", "mode=serve");
+
+	start(&machine);
+	expect_text("process: the call ended with 3\n");
+	expect_text("process: told of event 3\n");
+	expect_text("process: 1 promises kept\n");
+}
