@@ -22,7 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -211,6 +213,38 @@ static void daemon_fini(struct daemon *d)
 	libevent_global_shutdown();
 }
 
+struct fields {
+	char text[6][1100]; /* longer than a line of the log */
+	struct iovec iov[6];
+	int n;
+};
+
+static void add_field(struct fields *f, const char *name, const char *value)
+{
+	int n;
+
+	if (!value)
+		return;
+	n = snprintf(f->text[f->n], sizeof(f->text[0]), "%s=%s", name, value);
+	f->iov[f->n] = (struct iovec){.iov_base = f->text[f->n], .iov_len = (size_t)n};
+	f->n++;
+}
+
+/* What a line is about becomes fields of the journal: `journalctl HVM_NAME=nautilus` finds it. */
+static bool log_to_fields(const struct log_about *about, enum log_level level, const char *line)
+{
+	char priority[2] = {(char)('0' + level)};
+	struct fields f = {};
+
+	add_field(&f, "MESSAGE", line);
+	add_field(&f, "PRIORITY", priority);
+	add_field(&f, "SYSLOG_IDENTIFIER", "hvmd");
+	add_field(&f, "MESSAGE_ID", about->message_id);
+	add_field(&f, "HVM_NAME", about->vm);
+	add_field(&f, "HVM_PARTITION", about->partition);
+	return sd_journal_sendv(f.iov, f.n) == 0;
+}
+
 static void on_signal(evutil_socket_t number, short what, void *userdata)
 {
 	struct daemon *d = userdata;
@@ -351,6 +385,8 @@ int main(int argc, char **argv)
 	int r;
 
 	fill_standard_descriptors();
+	if (log_to_journal())
+		log_set_sink(log_to_fields);
 	umask(0027);
 	r = parse_options(&o, argc, argv);
 	if (r != 0)

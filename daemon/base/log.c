@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 
+#define LINE_MAX_ 1024 /* bytes; what is longer is cut */
+
 static enum log_level max_level = LOG_LEVEL_INFO;
+static log_sink_fn sink;
 
 static const char *const level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -30,9 +34,23 @@ enum log_level log_get_level(void)
 	return max_level;
 }
 
+/* The environment may be somebody else's, inherited: what counts is whether our standard error is that stream. */
+static bool is_journal(const char *stream)
+{
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+		st.st_dev == device && st.st_ino == inode;
+}
+
 bool log_to_journal(void)
 {
-	return getenv("JOURNAL_STREAM") != NULL;
+	static int known = -1;
+
+	if (known < 0)
+		known = is_journal(getenv("JOURNAL_STREAM"));
+	return known;
 }
 
 bool log_level_from_string(const char *word, enum log_level *ret)
@@ -46,23 +64,48 @@ bool log_level_from_string(const char *word, enum log_level *ret)
 }
 
 /* One write(2) a line, so that lines of several threads and processes stay whole. */
-void log_line(enum log_level level, const char *format, ...)
+static void write_line(enum log_level level, const char *text)
 {
-	char line[1024];
-	int n = 0;
-	va_list ap;
+	char line[LINE_MAX_ + 8];
+	int n = log_to_journal() ? snprintf(line, sizeof(line), "<%d>%s\n", level, text)
+				 : snprintf(line, sizeof(line), "%s\n", text);
+
+	write_full(STDERR_FILENO, line, (size_t)n);
+}
+
+static void log_line_v(const struct log_about *about, enum log_level level, const char *format, va_list ap)
+{
+	char text[LINE_MAX_];
 
 	if (level > max_level)
 		return;
-	if (log_to_journal())
-		n = snprintf(line, sizeof(line), "<%d>", level);
+	vsnprintf(text, sizeof(text), format, ap);
+	if (!sink || !sink(about, level, text))
+		write_line(level, text);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	static const struct log_about nothing;
+	va_list ap;
+
 	va_start(ap, format);
-	n += vsnprintf(line + n, sizeof(line) - (size_t)n, format, ap);
+	log_line_v(&nothing, level, format, ap);
 	va_end(ap);
-	if ((size_t)n >= sizeof(line) - 1)
-		n = sizeof(line) - 2;
-	line[n++] = '\n';
-	write_full(STDERR_FILENO, line, (size_t)n);
+}
+
+void log_line_about(const struct log_about *about, enum log_level level, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	log_line_v(about, level, format, ap);
+	va_end(ap);
+}
+
+void log_set_sink(log_sink_fn fn)
+{
+	sink = fn;
 }
 
 bool log_ratelimit(struct ratelimit *limit)

@@ -2,8 +2,9 @@
  * log.h - one line, one event, on standard error
  *
  * Under the journal (JOURNAL_STREAM is set) each line begins with its "<N>"
- * priority as sd-daemon(3) describes; otherwise it is plain text. What a guest
- * or a caller can trigger goes through log_ratelimit().
+ * priority as sd-daemon(3) describes; otherwise it is plain text. A program may
+ * have its lines go elsewhere (log_set_sink()). What a guest or a caller can
+ * trigger goes through log_ratelimit().
  */
 #pragma once
 
@@ -23,7 +24,7 @@ void log_set_level(enum log_level level);
 
 enum log_level log_get_level(void);
 
-/* Whether standard error is the journal. */
+/* Whether standard error is the journal. Asks once. */
 bool log_to_journal(void);
 
 /* "error", "warning", "notice", "info" or "debug" to its level; false when the word is another. */
@@ -36,6 +37,19 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
 #define log_notice(...)  log_line(LOG_LEVEL_NOTICE, __VA_ARGS__)
 #define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_debug(...)   log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+/* What a line is about, for whoever looks for it later; each may be NULL. */
+struct log_about {
+	const char *vm, *partition;
+	const char *message_id; /* abi/messages.h */
+};
+
+void log_line_about(const struct log_about *about, enum log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Who takes lines instead of standard error: true when it has taken this one. NULL: nobody. */
+typedef bool (*log_sink_fn)(const struct log_about *about, enum log_level level, const char *line);
+void log_set_sink(log_sink_fn sink);
 
 /* At most `burst` lines every `interval_usec`; zero-initialise the rest. Not for sharing between threads. */
 struct ratelimit {

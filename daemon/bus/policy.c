@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "abi/messages.h"
 #include "abi/names.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -136,8 +137,10 @@ static void check_remove(struct check *check)
 
 static void log_decision(struct policy *policy, sd_bus_message *m, const char *action, uint32_t uid, const char *how)
 {
+	const struct log_about about = {.message_id = MESSAGE_DENIED};
+
 	if (log_ratelimit(&policy->limit))
-		log_notice("%s.%s of user %u (%s) needs %s: %s", sd_bus_message_get_interface(m),
+		log_line_about(&about, LOG_LEVEL_NOTICE, "%s.%s of user %u (%s) needs %s: %s", sd_bus_message_get_interface(m),
 			sd_bus_message_get_member(m), uid, sd_bus_message_get_sender(m), action, how);
 }
 

@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -25,6 +24,7 @@
 #include "base/cage-calls.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/macro.h"
 #include "kvm/kvm.h"
 
@@ -49,7 +49,7 @@ static void on_denied_call(int number, siginfo_t *info, void *context)
 {
 	char line[160];
 	int n = snprintf(line, sizeof(line), "%shvm-monitor: the cage does not allow system call %d (at %p); see cage.h\n",
-		getenv("JOURNAL_STREAM") ? "<3>" : "", info->si_syscall, info->si_call_addr);
+		log_to_journal() ? "<3>" : "", info->si_syscall, info->si_call_addr);
 
 	(void)number, (void)context;
 	write_full(STDERR_FILENO, line, (size_t)n);

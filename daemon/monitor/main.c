@@ -97,6 +97,7 @@ int main(int argc, char **argv)
 			LINK_FD);
 		return 2;
 	}
+	log_to_journal(); /* while it can still look */
 	setup_heap();
 	setup_signals();
 	r = cage_enter(&gift, &e);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "abi/messages.h"
 #include "base/buffer.h"
 #include "base/cursor.h"
 #include "base/log.h"
@@ -232,8 +233,12 @@ static void note_exit(struct vm *vm, enum vm_state state, enum vm_reason reason)
 }
 
 /* A guest can crash and ask to be reset as often as it likes. */
-static void log_life(const struct vm *vm)
+static void log_life(const struct vm *vm, const struct monitor_news *blame)
 {
+	static const char *const messages[N_VM_STATES] = {[VM_RUNNING] = MESSAGE_VM_RUNNING,
+		[VM_INACTIVE] = MESSAGE_VM_STOPPED, [VM_CRASHED] = MESSAGE_GUEST_CRASHED, [VM_FAILED] = MESSAGE_VM_FAILED};
+	const struct log_about about = {.vm = vm_name(vm), .message_id = messages[vm->life.state],
+		.partition = blame ? partition_role_to_string(blame->role) : NULL};
 	static struct ratelimit limit = {.interval_usec = 10000000, .burst = 50};
 	const struct vm_life *life = &vm->life;
 	enum log_level level = life->state == VM_FAILED ? LOG_LEVEL_ERROR
@@ -241,7 +246,7 @@ static void log_life(const struct vm *vm)
 							: LOG_LEVEL_INFO;
 
 	if (log_ratelimit(&limit))
-		log_line(level, "vm %s: %s (%s)%s%s", vm_name(vm), vm_state_to_string(life->state),
+		log_line_about(&about, level, "vm %s: %s (%s)%s%s", vm_name(vm), vm_state_to_string(life->state),
 			vm_reason_to_string(life->reason), life->details.text[0] ? ": " : "",
 			life->details.text);
 }
@@ -253,7 +258,7 @@ static void move(struct vm *vm, enum vm_state state, enum vm_reason reason, cons
 
 	vm_life_move(&vm->life, state, reason, details);
 	note_exit(vm, state, reason);
-	log_life(vm);
+	log_life(vm, blame);
 	tell(vm, state_changed, vm, before, blame ? blame->vcpu : -1, blame ? blame->address : 0);
 	tell(vm, changed, vm, VM_CHANGED_STATE);
 }
@@ -366,6 +371,18 @@ static void follow_partitions(struct vm *vm, const struct monitor_news *news)
 		move(vm, target, news->reason, news->details, news);
 }
 
+/* The other partition runs on, so that the VM's state has no news of it. */
+static void log_crash(const struct vm *vm, const struct monitor_news *news)
+{
+	static struct ratelimit limit = {.interval_usec = 10000000, .burst = 50};
+	const char *role = partition_role_to_string(news->role);
+	const struct log_about about = {.vm = vm_name(vm), .partition = role, .message_id = MESSAGE_GUEST_CRASHED};
+
+	if (log_ratelimit(&limit))
+		log_line_about(&about, LOG_LEVEL_NOTICE, "vm %s: %s crashed (%s): %s", vm_name(vm), role,
+			vm_reason_to_string(news->reason), news->details);
+}
+
 static void on_partition(void *userdata, const struct monitor_news *news)
 {
 	struct vm *vm = userdata;
@@ -385,6 +402,8 @@ static void on_partition(void *userdata, const struct monitor_news *news)
 	if (news->state == PARTITION_CRASHED)
 		tell(vm, guest_crashed, vm, news);
 	follow_partitions(vm, news);
+	if (news->state == PARTITION_CRASHED && vm->life.state == VM_RUNNING)
+		log_crash(vm, news);
 }
 
 static void on_hrt(void *userdata, const struct monitor_hrt *hrt)
@@ -424,12 +443,13 @@ static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_
 static void on_responsive(void *userdata, bool responsive)
 {
 	struct vm *vm = userdata;
+	const struct log_about about = {.vm = vm_name(vm), .message_id = MESSAGE_UNRESPONSIVE};
 
 	vm->unresponsive = !responsive;
 	if (responsive)
-		log_notice("vm %s: its monitor (PID %d) answers again", vm_name(vm), (int)vm->pid);
+		log_line_about(&about, LOG_LEVEL_NOTICE, "vm %s: its monitor (PID %d) answers again", vm_name(vm), (int)vm->pid);
 	else
-		log_warning("vm %s: its monitor (PID %d) is unresponsive: it leaves requests unanswered; "
+		log_line_about(&about, LOG_LEVEL_WARNING, "vm %s: its monitor (PID %d) is unresponsive: it leaves requests unanswered; "
 			"terminating the VM works all the same", vm_name(vm), (int)vm->pid);
 	tell(vm, changed, vm, VM_CHANGED_STATE);
 }

@@ -38,6 +38,14 @@ actions()
 	done
 }
 
+# Each message has its paragraph in the catalog, and there is no other.
+catalog()
+{
+	sed -n 's/^#define MESSAGE_[A-Z_]* *"\([0-9a-f]*\)"$/\1/p' daemon/abi/messages.h | sort >"$work/said"
+	sed -n 's/^-- \([0-9a-f]*\)$/\1/p' daemon/units/hvmd.catalog | sort | diff "$work/said" -
+	grep -E '.{121}' daemon/units/hvmd.catalog || :
+}
+
 if have systemd-analyze; then
 	check "the unit's exposure is at most 1.5" exposure
 	check "systemd-analyze has nothing to say about the unit" verified
@@ -46,5 +54,6 @@ else
 	skip "systemd-analyze has nothing to say about the unit" "systemd-analyze is not installed"
 fi
 check "hvmd's user is the same everywhere" users
+check "the catalog explains every message" catalog
 check "polkit knows the actions that it is asked about" actions
 finish

@@ -378,3 +378,53 @@ Test(log, a_burst_is_bounded)
 		n += log_ratelimit(&limit);
 	cr_assert(eq(uint, n, 3));
 }
+
+/* --- Where lines go ------------------------------------------------------- */
+
+static struct {
+	char line[64], vm[32], partition[8];
+	enum log_level level;
+	unsigned n;
+	bool takes;
+} sunk;
+
+static bool sink(const struct log_about *about, enum log_level level, const char *line)
+{
+	snprintf(sunk.line, sizeof(sunk.line), "%s", line);
+	snprintf(sunk.vm, sizeof(sunk.vm), "%s", about->vm ? about->vm : "");
+	snprintf(sunk.partition, sizeof(sunk.partition), "%s", about->partition ? about->partition : "");
+	sunk.level = level;
+	sunk.n++;
+	return sunk.takes;
+}
+
+Test(log, gives_a_line_and_what_it_is_about_to_whoever_takes_lines)
+{
+	const struct log_about about = {.vm = "a", .partition = "hrt"};
+
+	sunk.takes = true;
+	log_set_sink(sink);
+	log_line_about(&about, LOG_LEVEL_WARNING, "vm %s: gone", "a");
+	cr_assert_str_eq(sunk.line, "vm a: gone");
+	cr_assert_str_eq(sunk.vm, "a");
+	cr_assert_str_eq(sunk.partition, "hrt");
+	cr_assert(eq(int, (int)sunk.level, LOG_LEVEL_WARNING));
+	log_info("about nothing");
+	cr_assert_str_eq(sunk.vm, "");
+	log_debug("not asked for");
+	cr_assert(eq(int, (int)sunk.n, 2));
+}
+
+Test(log, writes_a_line_that_nobody_takes)
+{
+	char text[64] = "";
+	int ends[2];
+
+	cr_assert(eq(int, pipe(ends), 0));
+	dup2(ends[1], STDERR_FILENO);
+	setenv("JOURNAL_STREAM", "1:2", 1); /* of another process: standard error is not that */
+	log_set_sink(sink);
+	log_error("disk on fire");
+	cr_assert(gt(int, (int)read(ends[0], text, sizeof(text) - 1), 0));
+	cr_assert_str_eq(text, "disk on fire\n");
+}
