@@ -237,6 +237,8 @@ void harness_stop(void)
 {
 	int status = 0;
 
+	if (harness.dbus <= 0) /* it was never started */
+		return;
 	forget_last_call();
 	sd_bus_flush_close_unref(harness.bus);
 	if (harness.hvmd > 0)

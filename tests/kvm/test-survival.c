@@ -1,0 +1,174 @@
+/*
+ * test-survival.c - real guests that count, and a hvmd that is killed again and again
+ *
+ * Kills come at drawn moments, while nothing happens or while guests are reset, defined or started. HVMD_KILLS says
+ * how many; make check has few of them.
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "harness.h"
+
+#define N_VMS     3u
+#define KILLS     "12"
+#define BEAT_MSEC 3000 /* guests beat ten times a second; a loaded host may take longer */
+
+static pid_t leaders[N_VMS];
+static uint64_t beats[N_VMS];
+
+static const char *built(const char *name)
+{
+	static char path[512];
+	const char *build = getenv("top_builddir");
+
+	snprintf(path, sizeof(path), "%s/%s", build ? build : ".", name);
+	return path;
+}
+
+static void begin(void)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		cr_skip_test("/dev/kvm cannot be opened");
+	close(fd);
+	harness.kvm = "/dev/kvm";
+	harness.monitor = strdup(built("hvm-monitor"));
+	harness_start();
+}
+
+TestSuite(survival, .fini = harness_stop, .timeout = 3600);
+
+static const char *vm_name(unsigned i)
+{
+	static char names[4][16];
+	char *name = names[i % 4];
+
+	snprintf(name, sizeof(names[0]), "g%u", i);
+	return name;
+}
+
+static const char *vm_object(unsigned i)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "/org/hvmd1/vm/g%u", i);
+	return path;
+}
+
+static void define_guest(const char *name)
+{
+	int fd = open(built("examples/guests/reference.elf"), O_RDONLY | O_CLOEXEC);
+
+	cr_assert_geq(fd, 0);
+	expect_success(call(MANAGER, "DefineVM", "sa{sh}t", definition(name, "mode=count"), 1, "hrt", fd, (uint64_t)0));
+	close(fd);
+}
+
+static uint64_t heartbeats(unsigned i)
+{
+	const char *key, *contents;
+	uint64_t value = 0;
+
+	expect_success(call(vm_object(i), "org.hvmd1.VM", "GetTelemetry", "ast", 0, (uint64_t)0));
+	sd_bus_message_enter_container(call_reply, 'a', "{sv}");
+	while (sd_bus_message_enter_container(call_reply, 'e', "sv") > 0) {
+		sd_bus_message_read(call_reply, "s", &key);
+		sd_bus_message_peek_type(call_reply, NULL, &contents);
+		if (strcmp(key, "vcpu.1.heartbeats") == 0)
+			sd_bus_message_read(call_reply, "v", "t", &value);
+		else
+			sd_bus_message_skip(call_reply, "v");
+		sd_bus_message_exit_container(call_reply);
+	}
+	return value;
+}
+
+static bool beats_on(unsigned i, uint64_t before)
+{
+	for (int wait = 0; wait < BEAT_MSEC / 20; wait++) {
+		if (heartbeats(i) > before)
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
+static void start_guests(void)
+{
+	for (unsigned i = 0; i < N_VMS; i++) {
+		define_guest(vm_name(i));
+		expect_success(call(MANAGER, "StartVM", "st", vm_name(i), (uint64_t)0));
+		leaders[i] = (pid_t)atoi(property(vm_object(i), "org.hvmd1.VM", "Leader"));
+		cr_assert(beats_on(i, 0), "VM %s does not count", vm_name(i));
+	}
+}
+
+/* Calls whose answers nobody waits for, so that the kill comes in the middle of them. */
+static void ask_for_something(unsigned round)
+{
+	const char *name = vm_name(round % N_VMS);
+
+	if (round % 3 == 0)
+		sd_bus_call_method_async(harness.bus, NULL, "org.hvmd1", MANAGER, "ResetVM", NULL, NULL, "ssuu", name,
+			"hrt", 0, 0);
+	if (round % 3 == 1)
+		sd_bus_call_method_async(harness.bus, NULL, "org.hvmd1", MANAGER, "DefineVM", NULL, NULL, "sa{sh}t",
+			"<vm name=\"other\" class=\"PC\"><memory>16</memory><cores count=\"1\"/></vm>", 0, (uint64_t)0);
+	sd_bus_flush(harness.bus);
+	usleep((useconds_t)(rand() % 3000));
+}
+
+static unsigned n_monitors(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < N_VMS; i++)
+		n += kill(leaders[i], 0) == 0;
+	return n;
+}
+
+static void expect_as_before(unsigned round, const unsigned resets[N_VMS])
+{
+	for (unsigned i = 0; i < N_VMS; i++) {
+		uint64_t now = heartbeats(i);
+		unsigned n = (unsigned)atoi(property(vm_object(i), "org.hvmd1.VM", "NResets"));
+
+		cr_expect_str_eq(property(vm_object(i), "org.hvmd1.VM", "State"), "running", "round %u", round);
+		cr_expect_eq(atoi(property(vm_object(i), "org.hvmd1.VM", "Leader")), leaders[i], "round %u", round);
+		cr_expect(n == resets[i] || n == resets[i] + 1, "round %u: %u resets, then %u", round, resets[i], n);
+		cr_expect(beats_on(i, now), "round %u: VM %s does not count any more", round, vm_name(i));
+		cr_expect_geq(now, beats[i], "round %u: counters are never lost", round);
+		beats[i] = now;
+	}
+}
+
+Test(survival, guests_count_on_while_hvmd_is_killed_again_and_again, .init = begin)
+{
+	const char *said = getenv("HVMD_KILLS");
+	unsigned n = (unsigned)atoi(said ? said : KILLS), resets[N_VMS];
+
+	srand(1);
+	start_guests();
+	for (unsigned round = 0; round < n; round++) {
+		for (unsigned i = 0; i < N_VMS; i++)
+			resets[i] = (unsigned)atoi(property(vm_object(i), "org.hvmd1.VM", "NResets"));
+		ask_for_something(round);
+		hvmd_stop(SIGKILL);
+		hvmd_start();
+		expect_as_before(round, resets);
+	}
+	cr_expect_eq(n_monitors(), N_VMS);
+	for (unsigned i = 0; i < N_VMS; i++)
+		expect_success(call(MANAGER, "ShutdownVM", "stt", vm_name(i), (uint64_t)0, (uint64_t)0));
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	cr_expect_eq(n_monitors(), 0);
+}
