@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,14 +29,20 @@
 int runs_open(const char *run_dir, int *ret_dirfd, struct error *e)
 {
 	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
 	int r;
 
 	if (asprintf(&path, "%s/vms", run_dir) < 0) {
 		path = NULL;
 		return error_set_errno(e, -ENOMEM, "%s", run_dir);
 	}
-	r = dir_open_make(path, 0700, ret_dirfd, e);
-	return r < 0 && r != -ENOMEM ? -EIO : r;
+	r = dir_open_make(path, 0700, &fd, e);
+	if (r < 0)
+		return r == -ENOMEM ? r : -EIO;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return error_set(e, -EBUSY, "the run folder %s is in use by another hvmd", run_dir);
+	*ret_dirfd = take_fd(fd);
+	return 0;
 }
 
 /* A folder's path may be longer than the address of a socket; its descriptor is not. */

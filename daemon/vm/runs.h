@@ -16,7 +16,10 @@ struct error;
 struct store_names;
 struct vm_spec;
 
-/* Opens the folder in `run_dir`, making it where it is missing. Returns a descriptor for the caller. */
+/*
+ * Opens the folder in `run_dir`, making it where it is missing. Returns a descriptor for the caller, or -EBUSY while
+ * another hvmd has it.
+ */
 int runs_open(const char *run_dir, int *ret_dirfd, struct error *e);
 
 /*

@@ -193,11 +193,16 @@ static void end(pid_t *pid)
 	*pid = 0;
 }
 
+void bench_daemon_end(void)
+{
+	end(&bench_daemon.hvmd);
+}
+
 double bench_daemon_restart(void)
 {
 	double begin;
 
-	end(&bench_daemon.hvmd);
+	bench_daemon_end();
 	begin = bench_now();
 	start_hvmd();
 	return bench_now() - begin;

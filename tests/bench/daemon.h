@@ -25,7 +25,8 @@ extern struct bench_daemon bench_daemon;
 void bench_daemon_start(const char *monitor, const char *kvm);
 void bench_daemon_stop(void);
 
-/* Ends hvmd and starts it anew; returns how long it took from its start until it was ready, in microseconds. */
+/* Ends hvmd if it is there; and starts it anew, which took so long from its start until it was ready, in microseconds. */
+void bench_daemon_end(void);
 double bench_daemon_restart(void);
 
 /* A path below the folder, and one in the build folder; static memory. */

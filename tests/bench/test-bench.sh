@@ -18,4 +18,5 @@ prints_figures()
 }
 
 check "bench-store prints P12, P13 and P14" prints_figures bench-store P12 P13 P14
+check "bench-survival prints P16 and P17" prints_figures bench-survival P16 P17
 finish

@@ -258,6 +258,19 @@ Test(survival, who_listens_in_the_place_of_a_vm_is_told_from_its_monitor_by_its_
 	close(fd);
 }
 
+Test(survival, second_hvmd_does_not_take_the_vms_of_the_first)
+{
+	const char *build = getenv("top_builddir");
+	char line[1024];
+
+	run_vm("");
+	snprintf(line, sizeof(line), "%s/hvmd --bus=%s --state-dir=%s --run-dir=%s 2>%s; grep -q '%s' %s",
+		build ? build : ".", harness.address, harness_path("state2"), harness_path("run"), harness_path("said"),
+		"the run folder .*/run is in use by another hvmd", harness_path("said"));
+	cr_expect_eq(system(line), 0);
+	cr_expect_str_eq(property(VM("a"), "State"), "running");
+}
+
 Test(survival, start_that_is_under_way_ends_with_hvmd)
 {
 	pid_t pid;
