@@ -20,10 +20,12 @@
 #include "client/memory.h"
 #include "client/options.h"
 #include "client/say.h"
+#include "client/session.h"
 #include "client/text.h"
 #include "client/verbs.h"
 
-#define OPEN_CONSOLE_READ_ONLY UINT64_C(2) /* flag of org.hvmd1.VM.OpenConsole */
+#define OPEN_CONSOLE_FORCE     UINT64_C(1) /* flags of org.hvmd1.VM.OpenConsole */
+#define OPEN_CONSOLE_READ_ONLY UINT64_C(2)
 
 #define FOLLOW_MSEC            200 /* between two looks at a log: soon for an eye, rare for a core */
 
@@ -50,7 +52,7 @@ enum exit_status console_log_open(struct client *c, const char *name, bool may_b
 	*ret_fd = -1;
 	if (status != STATUS_OK)
 		return status;
-	r = sd_bus_message_append(m, "st", "", UINT64_C(0));
+	r = sd_bus_message_append(m, "st", c->options->console, UINT64_C(0));
 	if (r < 0)
 		return say_bad_arguments(name, r);
 	if (client_try(c, m, &error, &reply) == 0)
@@ -276,35 +278,44 @@ enum exit_status verb_log(struct client *c, char **names)
 	return print_log(c, names[0], fd, offset);
 }
 
-/* A pipe or socket, perhaps a non-blocking one. */
-static ssize_t read_some(int fd, char *data, size_t size)
+/* Where input may go, too, it is a socket. */
+static bool takes_input(int fd)
 {
-	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		ssize_t n;
+	struct stat st;
 
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
-			return -errno;
-		n = read(fd, data, size);
-		if (n >= 0)
-			return n;
-		if (errno != EINTR && errno != EAGAIN)
-			return -errno;
-	}
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-static enum exit_status print_console(const char *name, int fd)
+static enum exit_status watch(const struct options *o, const char *name, const char *console, int fd)
 {
-	struct escaper x = escaper_init(stdout);
-	char block[4096];
-	ssize_t n;
+	int r;
 
-	while ((n = read_some(fd, block, sizeof(block))) > 0) {
-		escaper_write(&x, block, (size_t)n);
-		fflush(stdout);
-	}
-	escaper_end(&x);
-	return n < 0 ? say_read_failed(name, "console", (int)n) : STATUS_OK;
+	if (!o->quiet)
+		fprintf(stderr, "Console %s of %s, read only. Interrupt (^C) to leave.\n", console, name);
+	r = session_print(fd);
+	return r < 0 ? say_read_failed(name, "console", r) : STATUS_OK;
+}
+
+static enum exit_status converse(const struct options *o, const char *name, const char *console, int fd)
+{
+	bool says = !o->quiet && isatty(STDIN_FILENO);
+	enum session_end end;
+	int r;
+
+	if (says)
+		fprintf(stderr, "Console %s of %s. ^] leaves it.\n", console, name);
+	r = session_run(fd, &end);
+	if (r < 0)
+		return say_read_failed(name, "console", r);
+	if (says)
+		fprintf(stderr, end == SESSION_LEFT ? "\nLeft console %s of %s.\n" : "\nConsole %s of %s has ended.\n",
+			console, name);
+	return STATUS_OK;
+}
+
+static uint64_t console_flags(const struct options *o)
+{
+	return (o->force ? OPEN_CONSOLE_FORCE : 0) | (o->read_only ? OPEN_CONSOLE_READ_ONLY : 0);
 }
 
 enum exit_status verb_console(struct client *c, char **names)
@@ -312,13 +323,14 @@ enum exit_status verb_console(struct client *c, char **names)
 	_cleanup_message_ sd_bus_message *reply = NULL;
 	_cleanup_close_ int fd = -1;
 	enum exit_status status =
-		vm_call(c, names[0], &reply, "OpenConsole", "st", "", OPEN_CONSOLE_READ_ONLY);
+		vm_call(c, names[0], &reply, "OpenConsole", "st", c->options->console, console_flags(c->options));
+	const char *console;
 
 	if (status == STATUS_OK)
 		status = take_descriptor(names[0], reply, &fd);
 	if (status != STATUS_OK)
 		return status;
-	if (!c->options->quiet)
-		fprintf(stderr, "Console of %s, read only. Interrupt (^C) to leave.\n", names[0]);
-	return print_console(names[0], fd);
+	if (sd_bus_message_read(reply, "s", &console) < 0)
+		return say_bad_reply(names[0], -EBADMSG);
+	return takes_input(fd) ? converse(c->options, names[0], console, fd) : watch(c->options, names[0], console, fd);
 }

@@ -30,7 +30,8 @@ _hvmctl()
 	start) options+=' --append= --append-ros= --append-hrt=' ;;
 	stop) options+=' --timeout=' ;;
 	reset) options+=' --ros --hrt' ;;
-	log) options+=' --follow --lines=' ;;
+	console) options+=' --ros --hrt --force --read-only' ;;
+	log) options+=' --ros --hrt --follow --lines=' ;;
 	telemetry) options+=' --group=' ;;
 	validate) options+=' --name= --set= --warn= --monitor=' ;;
 	plan) options+=' --set= --warn= --monitor=' ;;

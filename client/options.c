@@ -24,8 +24,8 @@ const struct option_info option_table[N_OPTIONS] = {
 	[OPTION_HELP] = {"help", 'h', NULL, "Print this help, or that of the verb, and exit"},
 	[OPTION_VERSION] = {"version", 0, NULL, "Print the version of hvmctl and exit"},
 	[OPTION_TIMEOUT] = {"timeout", 0, "TIME", "Kill what has not gone after this time: 10, 10s, 500ms, 2min"},
-	[OPTION_ROS] = {"ros", 0, NULL, "Reset the regular OS alone"},
-	[OPTION_HRT] = {"hrt", 0, NULL, "Reset the hybrid runtime alone"},
+	[OPTION_ROS] = {"ros", 0, NULL, "Only the regular OS"},
+	[OPTION_HRT] = {"hrt", 0, NULL, "Only the hybrid runtime"},
 	[OPTION_GROUP] = {"group", 0, "GROUP",
 		"Only counters of this group (vm, partition, vcpu, kvm); repeatable"},
 	[OPTION_FOLLOW] = {"follow", 'f', NULL, "Go on printing what is added until the VM stops"},
@@ -38,6 +38,8 @@ const struct option_info option_table[N_OPTIONS] = {
 	[OPTION_APPEND] = {"append", 0, "TEXT", "Add to the command line that may be added to"},
 	[OPTION_APPEND_ROS] = {"append-ros", 0, "TEXT", "Add to the command line of the regular OS"},
 	[OPTION_APPEND_HRT] = {"append-hrt", 0, "TEXT", "Add to the command line of the hybrid runtime"},
+	[OPTION_FORCE] = {"force", 0, NULL, "Type into the console even if somebody else does: he then only watches"},
+	[OPTION_READ_ONLY] = {"read-only", 0, NULL, "Only watch the console"},
 };
 
 #define GETOPT_LONG_BASE 256 /* getopt_long() returns this plus the option's id: no letter is as large */
@@ -101,10 +103,10 @@ static bool parse_json_mode(const char *word, enum json_mode *ret)
 static bool set_scope(struct options *o, const char *scope)
 {
 	if (strcmp(o->scope, "all") != 0 && strcmp(o->scope, scope) != 0) {
-		say_error(NULL, "--ros and --hrt exclude each other; a reset without either resets both");
+		say_error(NULL, "--ros and --hrt exclude each other");
 		return false;
 	}
-	o->scope = scope;
+	o->scope = o->console = scope;
 	return true;
 }
 
@@ -223,6 +225,12 @@ static bool option_apply(struct options *o, enum option_id id, const char *argum
 	case OPTION_APPEND_HRT:
 		o->append_hrt = argument;
 		return true;
+	case OPTION_FORCE:
+		o->force = true;
+		return true;
+	case OPTION_READ_ONLY:
+		o->read_only = true;
+		return true;
 	case OPTION_HELP:
 	case OPTION_VERSION:
 	case N_OPTIONS:
@@ -276,7 +284,7 @@ int options_parse(int argc, char **argv, struct options *ret)
 	char shorts[2 * N_OPTIONS + 2];
 	int found;
 
-	*ret = (struct options){.bus = "system", .scope = "all", .lines = UINT64_MAX, .monitor = MONITOR_PATH};
+	*ret = (struct options){.bus = "system", .scope = "all", .console = "", .lines = UINT64_MAX, .monitor = MONITOR_PATH};
 	make_getopt_tables(longs, shorts);
 	optind = 0; /* glibc: begin anew */
 	opterr = 0;

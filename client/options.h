@@ -40,6 +40,8 @@ enum option_id {
 	OPTION_APPEND,
 	OPTION_APPEND_ROS,
 	OPTION_APPEND_HRT,
+	OPTION_FORCE,
+	OPTION_READ_ONLY,
 	N_OPTIONS,
 };
 
@@ -59,10 +61,11 @@ struct options {
 	uint32_t given;   /* OPTION_BIT()s */
 	const char *bus;  /* "system", "user" or an address */
 	const char *host; /* NULL: this one */
-	bool quiet, no_legend, follow, running;
+	bool quiet, no_legend, follow, running, force, read_only;
 	enum json_mode json;
 	uint64_t timeout_usec; /* 0: hvmd's own */
 	const char *scope;     /* of a reset: "all", "ros" or "hrt" */
+	const char *console;   /* "ros" or "hrt"; "": the first that the VM has */
 	const char **groups;   /* owned; NULL-terminated, or NULL */
 	size_t n_groups;
 	uint64_t lines; /* UINT64_MAX: all */

@@ -184,11 +184,14 @@ const struct verb verb_table[] = {
 		.arguments = "NAME",
 		.min_arguments = 1,
 		.max_arguments = 1,
-		.summary = "Watch a VM's console",
-		.help = "Prints the last 64 KiB of the console and then what comes, until it is\n"
-			"interrupted or the VM stops. Nothing can be typed into it. On a terminal,\n"
-			"control characters of the guest are shown as \\xNN; into a pipe every byte\n"
-			"passes as it is.",
+		.options = OPTION_BIT(ROS) | OPTION_BIT(HRT) | OPTION_BIT(FORCE) | OPTION_BIT(READ_ONLY),
+		.summary = "Type into a VM's console and watch it",
+		.help = "Prints the last 64 KiB of the console and then what comes, until the VM\n"
+			"stops. That of a ROS takes what is typed; ^] leaves it. One person types,\n"
+			"others watch: --read-only watches from the start, --force takes over. That\n"
+			"of an HRT can only be watched; without --ros or --hrt it is the first that\n"
+			"the VM has. Where nothing can be typed, control characters of the guest\n"
+			"are shown on a terminal as \\xNN; into a pipe every byte passes as it is.",
 		.run = verb_console,
 	},
 	{
@@ -197,7 +200,7 @@ const struct verb verb_table[] = {
 		.arguments = "NAME",
 		.min_arguments = 1,
 		.max_arguments = 1,
-		.options = OPTION_BIT(FOLLOW) | OPTION_BIT(LINES),
+		.options = OPTION_BIT(ROS) | OPTION_BIT(HRT) | OPTION_BIT(FOLLOW) | OPTION_BIT(LINES),
 		.summary = "Print what a VM's console has said",
 		.help = "Prints the log of the console, which hvmd keeps whether or not anybody\n"
 			"watches, also after the VM has stopped. With --follow goes on until the\n"

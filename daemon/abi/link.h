@@ -30,7 +30,7 @@
 #define LINK_VERSION     4u
 #define LINK_VERSION_OLDEST 4u /* the oldest that a monitor may speak and still be controlled */
 #define LINK_MESSAGE_MAX 65536u /* bytes, with the header */
-#define LINK_FDS_MAX     16u
+#define LINK_FDS_MAX     18u
 #define LINK_FD          3 /* the monitor finds its end of the link here */
 
 struct link_header {
@@ -45,8 +45,9 @@ assert_size(struct link_header, 16);
 enum link_type {
 	/*
 	 * Build the machine, run nothing yet. Payload: the definition (spec/wire.h).
-	 * Descriptors: /dev/kvm, the console log (O_APPEND), then one image for
-	 * each file of the definition, in its order.
+	 * Descriptors: /dev/kvm, the log of the console of the ROS where there is one
+	 * (spec_has_console()), that of the HRT likewise (O_APPEND), then one image
+	 * for each file of the definition, in its order.
 	 */
 	LINK_SETUP = 1,
 	/* Run the partitions that have something to run. No payload. */
@@ -62,8 +63,9 @@ enum link_type {
 	 */
 	LINK_TELEMETRY = 5,
 	/*
-	 * Descriptor: the write end that gets the last 64 KiB of console output and then all that follows; it does
-	 * not block (O_NONBLOCK). No payload.
+	 * Payload: u8 role (enum partition_role) whose console it is, u8 mode (enum link_console). Descriptor: gets
+	 * the last 64 KiB of its output and then all that follows, and is read from where the mode says so; it does
+	 * not block (O_NONBLOCK).
 	 */
 	LINK_CONSOLE = 6,
 	/* Reply body: u32 count, then for each region string name, u64 GPA, u64 bytes, string who may touch it */
@@ -118,6 +120,12 @@ enum link_type {
 	 * state (both CLOCK_MONOTONIC, usec), u32 resets, u32 resets of the ROS, u32 of the HRT.
 	 */
 	LINK_RUN = 0x10F,
+};
+
+enum link_console {
+	LINK_CONSOLE_WATCH = 0,
+	LINK_CONSOLE_WRITE = 1,     /* fails when somebody else writes */
+	LINK_CONSOLE_TAKE_OVER = 2, /* who writes now goes on watching */
 };
 
 enum link_scope {

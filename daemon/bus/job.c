@@ -54,13 +54,13 @@ void job_done(void *userdata, int error, const struct error *e)
 	log_answer(error < 0 ? answer_error(job->call, error, e) : sd_bus_reply_method_return(job->call, ""));
 }
 
-void job_done_console(void *userdata, int error, const struct error *e, int fd)
+void job_done_console(void *userdata, int error, const struct error *e, const char *name, int fd)
 {
 	_cleanup_(job_freep) struct job *job = userdata;
 	_cleanup_close_ int console = fd; /* the message has a duplicate */
 
 	log_answer(error < 0 ? answer_error(job->call, error, e)
-			     : sd_bus_reply_method_return(job->call, "hs", console, "hrt"));
+			     : sd_bus_reply_method_return(job->call, "hs", console, name));
 }
 
 static int answer_vm(sd_bus_message *call, const struct vm *vm)

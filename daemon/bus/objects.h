@@ -75,7 +75,7 @@ struct job *job_new(sd_bus_message *call);
 struct job *job_free(struct job *job);
 DEFINE_CLEANUP(struct job *, job_free);
 void job_done(void *job, int error, const struct error *e);                 /* vm_done_fn */
-void job_done_console(void *job, int error, const struct error *e, int fd); /* vm_console_fn */
+void job_done_console(void *job, int error, const struct error *e, const char *name, int fd); /* vm_console_fn */
 void job_done_define(void *job, int error, const struct error *e, struct vm *vm); /* registry_defined_fn */
 void job_done_verify(void *job, int error, const struct error *e, const struct image_fault *faults,
 	size_t n); /* registry_verified_fn */

@@ -11,8 +11,8 @@
 
 #define DEFINITION_IN_FORCE 1u
 #define PLAN_IN_FORCE       1u
-#define CONSOLE_FORCE       1u /* nobody is ever in the way in this version: consoles are shared */
-#define CONSOLE_READ_ONLY   2u /* they all are */
+#define CONSOLE_FORCE       1u /* whoever writes now only watches from here on */
+#define CONSOLE_READ_ONLY   2u
 
 static int method_start(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -94,20 +94,26 @@ static int method_telemetry(sd_bus_message *m, void *userdata, sd_bus_error *err
 
 /* Reads "st" and checks them; *ret is the console's name. */
 static int read_console(sd_bus_message *m, const struct vm *vm, uint64_t known_flags, const char **ret,
-	sd_bus_error *error)
+	uint64_t *ret_flags, sd_bus_error *error)
 {
 	struct error e = {};
 	const char *name;
-	uint64_t flags;
 	int r;
 
-	r = sd_bus_message_read(m, "st", &name, &flags);
+	r = sd_bus_message_read(m, "st", &name, ret_flags);
 	if (r >= 0)
-		r = bus_check_flags(flags, known_flags, error);
+		r = bus_check_flags(*ret_flags, known_flags, error);
 	if (r < 0)
 		return r;
 	*ret = vm_console_name(vm, name, &e);
 	return *ret ? 0 : bus_fail(error, -ENOTTY, &e);
+}
+
+static enum link_console console_mode(uint64_t flags)
+{
+	if (flags & CONSOLE_READ_ONLY)
+		return LINK_CONSOLE_WATCH;
+	return flags & CONSOLE_FORCE ? LINK_CONSOLE_TAKE_OVER : LINK_CONSOLE_WRITE;
 }
 
 static int method_open_console(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -115,15 +121,16 @@ static int method_open_console(sd_bus_message *m, void *userdata, sd_bus_error *
 	_cleanup_(job_freep) struct job *job = NULL;
 	struct error e = {};
 	const char *console;
+	uint64_t flags;
 	int r;
 
-	r = read_console(m, userdata, CONSOLE_FORCE | CONSOLE_READ_ONLY, &console, error);
+	r = read_console(m, userdata, CONSOLE_FORCE | CONSOLE_READ_ONLY, &console, &flags, error);
 	if (r < 0)
 		return r;
 	job = job_new(m);
 	if (!job)
 		return bus_fail(error, -ENOMEM, NULL);
-	r = vm_console(userdata, job_done_console, job, &e);
+	r = vm_console(userdata, console, console_mode(flags), job_done_console, job, &e);
 	if (r < 0)
 		return bus_fail(error, r, &e);
 	take_ptr(job);
@@ -136,9 +143,10 @@ static int method_open_console_log(sd_bus_message *m, void *userdata, sd_bus_err
 	struct vm *vm = userdata;
 	struct error e = {};
 	const char *console;
+	uint64_t flags;
 	int r;
 
-	r = read_console(m, vm, 0, &console, error);
+	r = read_console(m, vm, 0, &console, &flags, error);
 	if (r < 0)
 		return r;
 	r = store_console_open(vm->context->store, vm->stored->name, console, &fd, &e);
@@ -290,8 +298,16 @@ GETTER(get_partitions)
 
 GETTER(get_consoles)
 {
+	const char *names[N_PARTITION_ROLES];
+	size_t n;
+	int r;
+
 	GETTER_UNUSED;
-	return sd_bus_message_append(reply, "as", 1, vm_console_name(userdata, "", NULL));
+	n = vm_consoles(userdata, names);
+	r = sd_bus_message_open_container(reply, 'a', "s");
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = sd_bus_message_append(reply, "s", names[i]);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
 GETTER(get_leader)

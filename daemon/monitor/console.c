@@ -170,6 +170,8 @@ void console_mark(struct console *console, const char *format, ...)
 	va_list ap;
 	int n;
 
+	if (!console)
+		return;
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
@@ -235,7 +237,7 @@ static int attach(struct console *console, int fd, enum console_mode mode, struc
 	if (mode != CONSOLE_WATCH && !console->input.sink.take)
 		return error_set(e, -EROFS, "this console has no input; it can be watched");
 	if (mode == CONSOLE_WRITE && console->input.writer >= 0)
-		return error_set(e, -EBUSY, "somebody writes to this console already; it can be watched, or taken over by force");
+		return error_set(e, -EUSERS, "somebody writes to this console already; it can be watched, or taken over by force");
 	drop_who_has_gone(console);
 	place = free_place(console);
 	if (place < 0)
@@ -323,10 +325,10 @@ void console_input(struct console *console)
 	console_push(console);
 }
 
-void console_counts(struct console *console, uint64_t *ret_bytes, uint64_t *ret_log_dropped)
+void console_counts(struct console *console, uint64_t *bytes, uint64_t *log_dropped)
 {
 	pthread_mutex_lock(&console->lock);
-	*ret_bytes = console->bytes;
-	*ret_log_dropped = console->log_dropped;
+	*bytes += console->bytes;
+	*log_dropped += console->log_dropped;
 	pthread_mutex_unlock(&console->lock);
 }

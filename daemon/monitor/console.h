@@ -42,7 +42,7 @@ void console_set_sink(struct console *console, const struct console_sink *sink);
 /* Text of one core. An unfinished line of another core is ended first, so that texts do not run together. */
 void console_write(struct console *console, uint32_t core, const char *text, size_t size);
 
-/* A line of ours between the guest's: "[hvmd: ...]". */
+/* A line of ours between the guest's: "[hvmd: ...]". NULL: of a partition that prints nothing. */
 void console_mark(struct console *console, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 enum console_mode {
@@ -53,8 +53,8 @@ enum console_mode {
 
 /*
  * Replays the ring into fd, which does not block (O_NONBLOCK), and keeps it as a
- * watcher. Takes over fd always. -EUSERS when there are too many, -EBUSY when
- * there is a writer, -EROFS when this console has no input; with a sentence.
+ * watcher. Takes over fd always. -EUSERS when there are too many or there is a
+ * writer, -EROFS when this console has no input; with a sentence.
  */
 int console_attach(struct console *console, int fd, enum console_mode mode, struct error *e);
 
@@ -70,5 +70,5 @@ void console_input(struct console *console);
 /* The sink has room again. */
 void console_push(struct console *console);
 
-/* Bytes that guests printed, and bytes that no longer fitted into the log. */
-void console_counts(struct console *console, uint64_t *ret_bytes, uint64_t *ret_log_dropped);
+/* Adds the bytes that guests printed, and those that no longer fitted into the log. */
+void console_counts(struct console *console, uint64_t *bytes, uint64_t *log_dropped);

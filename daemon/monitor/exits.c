@@ -152,6 +152,12 @@ static void note_unknown(struct core *core, enum unknown_kind kind, uint64_t pla
 	unknown_met(&core->partition->unknown, kind, place, core->id);
 }
 
+/* A guest that has turned itself off does nothing more. */
+static bool goes_on(const struct core *core)
+{
+	return !__atomic_load_n(&core->partition->ending, __ATOMIC_RELAXED);
+}
+
 static bool do_io(struct core *core, const struct vcpu_exit *exit)
 {
 	enum answer answer = exit->io.in ? ANSWER_NOBODY : do_own_port(core, exit);
@@ -164,7 +170,7 @@ static bool do_io(struct core *core, const struct vcpu_exit *exit)
 			exit->io.data + (size_t)i * exit->io.size, exit->io.size);
 	if (!known)
 		note_unknown(core, UNKNOWN_PORT, exit->io.port, !exit->io.in);
-	return true;
+	return goes_on(core);
 }
 
 /* A hypercall from any privilege level, or a look whether there is one. */

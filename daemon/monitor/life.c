@@ -21,6 +21,7 @@
 #include "guest/boot.h"
 #include "monitor/console.h"
 #include "monitor/machine.h"
+#include "monitor/pc.h"
 #include "spec/spec.h"
 
 #define PARK_DEADLINE_USEC 1000000 /* a core leaves the guest in some 50 usec; a loaded host may take longer */
@@ -50,6 +51,16 @@ bool machine_park(struct machine *machine, uint64_t timeout_usec)
 	for (int role = 0; role < N_PARTITION_ROLES; role++)
 		all &= wait_cores(&machine->partitions[role], deadline);
 	return all;
+}
+
+/* Unfinished lines, as debug_port_flush(). */
+static bool flush(struct partition *p, uint64_t until_usec)
+{
+	bool left = p->pc && pc_flush(p->pc, until_usec);
+
+	for (uint32_t i = 0; i < p->n_cores; i++)
+		left |= debug_port_flush(&p->cores[i].port, until_usec);
+	return left;
 }
 
 static int load_hrt_cores(struct partition *p, struct error *e)
@@ -167,11 +178,13 @@ static int put_back_hrt_memory(struct machine *machine, struct error *e)
 	return r;
 }
 
-static int put_back_ros_memory(struct machine *machine, struct error *e)
+static int put_back_ros(struct machine *machine, struct error *e)
 {
+	struct partition *p = &machine->partitions[PARTITION_ROS];
+
 	if (madvise(machine->ram, machine->spec->ros_memory, MADV_REMOVE) < 0)
 		return error_set_errno(e, -errno, "clearing the ROS's memory");
-	return 0;
+	return p->pc ? pc_reset(p->pc, e) : 0;
 }
 
 /* News that its cores sent before they parked is about the life that has just ended. */
@@ -180,6 +193,7 @@ static void forget_news(struct partition *p)
 	pthread_mutex_lock(&p->machine->lock);
 	p->crash.valid = false;
 	p->machine->reset_wanted[p->role] = false;
+	__atomic_store_n(&p->ending, false, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&p->machine->lock);
 }
 
@@ -189,15 +203,13 @@ static int revive(struct partition *p, uint64_t since_usec, struct error *e)
 	struct machine *machine = p->machine;
 	int r;
 
-	for (uint32_t i = 0; i < p->n_cores; i++)
-		debug_port_flush(&p->cores[i].port, UINT64_MAX);
+	flush(p, UINT64_MAX);
 	forget_news(p);
 	p->n_resets++;
-	console_mark(machine->console, "%s reset %llu", partition_role_to_string(p->role),
-		(unsigned long long)p->n_resets);
+	console_mark(p->console, "%s reset %llu", partition_role_to_string(p->role), (unsigned long long)p->n_resets);
 	if (p->role == PARTITION_ROS)
 		talk_ros_reset(machine);
-	r = p->role == PARTITION_ROS ? put_back_ros_memory(machine, e) : put_back_hrt_memory(machine, e);
+	r = p->role == PARTITION_ROS ? put_back_ros(machine, e) : put_back_hrt_memory(machine, e);
 	if (r < 0)
 		return r;
 	if (has_something_to_run(p))
@@ -263,14 +275,34 @@ bool machine_collect_crash(struct machine *machine, struct partition *partition,
 		return false;
 	order_cores(partition, CORE_PARK);
 	wait_cores(partition, clock_usec() + PARK_DEADLINE_USEC);
-	for (uint32_t i = 0; i < partition->n_cores; i++)
-		debug_port_flush(&partition->cores[i].port, UINT64_MAX);
+	flush(partition, UINT64_MAX);
 	partition->state = ret->ours ? PARTITION_FAILED : PARTITION_CRASHED;
 	partition->reason = ret->reason;
 	if (partition->role == PARTITION_HRT)
 		talk_hrt_crashed(machine, ret->address, ret->vector);
-	console_mark(machine->console, "%s %s: %s", partition_role_to_string(partition->role),
+	console_mark(partition->console, "%s %s: %s", partition_role_to_string(partition->role),
 		partition_state_to_string(partition->state), ret->text);
+	return true;
+}
+
+bool machine_collect_power(struct machine *machine, struct partition *partition)
+{
+	enum power_event event;
+	bool ending;
+
+	pthread_mutex_lock(&machine->lock);
+	ending = partition->ending;
+	event = partition->power;
+	pthread_mutex_unlock(&machine->lock);
+	if (!ending || partition->state != PARTITION_RUNNING)
+		return false;
+	order_cores(partition, CORE_PARK);
+	wait_cores(partition, clock_usec() + PARK_DEADLINE_USEC);
+	flush(partition, UINT64_MAX);
+	partition->state = PARTITION_PARKED;
+	partition->reason = event == POWER_OFF ? REASON_GUEST_POWEROFF : REASON_GUEST_RESET;
+	console_mark(partition->console, event == POWER_OFF ? "%s has turned itself off" : "%s has reset itself",
+		partition_role_to_string(partition->role));
 	return true;
 }
 
@@ -282,8 +314,7 @@ bool machine_flush_console(struct machine *machine, uint64_t until_usec)
 	machine->flush_wanted = false;
 	pthread_mutex_unlock(&machine->lock);
 	for (int role = 0; role < N_PARTITION_ROLES; role++)
-		for (uint32_t i = 0; i < machine->partitions[role].n_cores; i++)
-			left |= debug_port_flush(&machine->partitions[role].cores[i].port, until_usec);
+		left |= flush(&machine->partitions[role], until_usec);
 	return left;
 }
 
@@ -312,6 +343,27 @@ void machine_want_reset(struct machine *machine, enum partition_role role)
 {
 	pthread_mutex_lock(&machine->lock);
 	machine->reset_wanted[role] = true;
+	pthread_mutex_unlock(&machine->lock);
+	machine_wake(machine);
+}
+
+/* The first counts: what other cores do before they park is of a machine that is off. */
+void machine_report_power(struct partition *partition, enum power_event event)
+{
+	struct machine *machine = partition->machine;
+
+	pthread_mutex_lock(&machine->lock);
+	if (!partition->ending)
+		partition->power = event;
+	__atomic_store_n(&partition->ending, true, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&machine->lock);
+	machine_wake(machine);
+}
+
+void machine_want_input(struct machine *machine)
+{
+	pthread_mutex_lock(&machine->lock);
+	machine->input_wanted = true;
 	pthread_mutex_unlock(&machine->lock);
 	machine_wake(machine);
 }

@@ -16,6 +16,7 @@
 #include "guest/boot.h"
 #include "kvm/kvm.h"
 #include "monitor/console.h"
+#include "monitor/pc.h"
 #include "spec/spec.h"
 
 #define THREADS_DEADLINE_USEC 10000000 /* to begin in: until then they need more than the cage will leave them */
@@ -179,7 +180,7 @@ static int make_core(struct partition *p, struct core *core, uint32_t id, struct
 	core->pinned = spec->core[id].pinned;
 	core->cpu = spec->core[id].cpu;
 	core->listener = &machine_core_listener;
-	debug_port_init(&core->port, id, &p->machine->port_listener);
+	debug_port_init(&core->port, id, &p->port_listener);
 	p->n_cores++; /* from here on machine_free() knows it */
 	r = kvm_vcpu_new(p->kvm, &topology, &core->vcpu, e);
 	if (r < 0)
@@ -187,9 +188,23 @@ static int make_core(struct partition *p, struct core *core, uint32_t id, struct
 	return core_start(core, e);
 }
 
-static int add_devices(struct machine *machine, struct partition *p, struct error *e)
+static int add_devices(struct partition *p, struct error *e)
 {
-	return p->role == PARTITION_HRT ? pit_attach(&machine->pit, &p->ports, e) : 0;
+	if (p->role == PARTITION_HRT)
+		return pit_attach(&p->machine->pit, &p->ports, e);
+	if (!p->machine->spec->ros_boots)
+		return 0;
+	p->pc = pc_new(p, e);
+	if (!p->pc)
+		return -ENOMEM;
+	console_set_sink(p->console, &(struct console_sink){.take = pc_type, .data = p->pc});
+	return 0;
+}
+
+/* A ROS that boots nothing needs no more than the HRT. */
+static int add_interrupts(struct partition *p, struct error *e)
+{
+	return p->pc ? kvm_machine_add_pc(p->kvm, e) : kvm_machine_add_irqchip(p->kvm, e);
 }
 
 static int make_partition(struct machine *machine, enum partition_role role, struct error *e)
@@ -204,7 +219,7 @@ static int make_partition(struct machine *machine, enum partition_role role, str
 	p->cores = calloc(n, sizeof(*p->cores));
 	if (!p->cores)
 		return error_set_errno(e, -ENOMEM, "making the %s partition", partition_role_to_string(role));
-	r = add_devices(machine, p, e);
+	r = add_devices(p, e);
 	if (r < 0)
 		return r;
 	r = kvm_machine_new(machine->host, p->first_core, &p->kvm, e);
@@ -216,7 +231,7 @@ static int make_partition(struct machine *machine, enum partition_role role, str
 		r = map_memory(machine, p, e);
 	if (r < 0)
 		return r;
-	r = kvm_machine_add_irqchip(p->kvm, e);
+	r = add_interrupts(p, e);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < n; i++) {
@@ -233,15 +248,17 @@ static int make_partition(struct machine *machine, enum partition_role role, str
 
 static void on_line(void *data, uint32_t core, const char *text, size_t size)
 {
-	struct machine *machine = data;
+	struct partition *p = data;
 
-	console_write(machine->console, core, text, size);
+	console_write(p->console, core, text, size);
 }
 
 static void on_line_begun(void *data, uint32_t core)
 {
+	struct partition *p = data;
+
 	(void)core;
-	machine_want_flush(data);
+	machine_want_flush(p->machine);
 }
 
 static int load_files(struct machine *machine, const struct machine_fds *fds, struct error *e)
@@ -313,25 +330,43 @@ static int build(struct machine *machine, struct machine_fds *fds, struct error 
 static void machine_fds_fini(struct machine_fds *fds)
 {
 	fds->kvm = close_fd(fds->kvm);
-	fds->log = close_fd(fds->log);
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		fds->logs[role] = close_fd(fds->logs[role]);
 	for (size_t i = 0; i < SPEC_FILES_MAX; i++)
 		fds->files[i] = close_fd(fds->files[i]);
 }
 
+static int make_consoles(struct machine *machine, struct machine_fds *fds, struct error *e)
+{
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		if (!spec_has_console(machine->spec, (enum partition_role)role))
+			continue;
+		machine->partitions[role].console = console_new(take_fd(fds->logs[role]));
+		if (!machine->partitions[role].console)
+			return error_set_errno(e, -ENOMEM, "making the %s console",
+				partition_role_to_string((enum partition_role)role));
+	}
+	return 0;
+}
+
 static int make(struct machine *machine, struct machine_fds *fds, struct error *e)
 {
+	int r;
+
 	machine->ros_memfd = machine->wake_fd = -1;
 	pthread_mutex_init(&machine->lock, NULL);
 	pit_init(&machine->pit);
-	machine->port_listener = (struct debug_port_listener){.line = on_line, .begun = on_line_begun, .data = machine};
 	for (int role = 0; role < N_PARTITION_ROLES; role++) {
-		machine->partitions[role] = (struct partition){.role = (enum partition_role)role, .machine = machine};
+		struct partition *p = &machine->partitions[role];
+
+		*p = (struct partition){.role = (enum partition_role)role, .machine = machine};
+		p->port_listener = (struct debug_port_listener){.line = on_line, .begun = on_line_begun, .data = p};
 		unknown_init(&machine->partitions[role].unknown, machine->spec->name,
 			partition_role_to_string((enum partition_role)role));
 	}
-	machine->console = console_new(take_fd(fds->log));
-	if (!machine->console)
-		return error_set_errno(e, -ENOMEM, "making the console");
+	r = make_consoles(machine, fds, e);
+	if (r < 0)
+		return r;
 	machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* cage(build): eventfd2 */
 	if (machine->wake_fd < 0)
 		return error_set_errno(e, -errno, "making an eventfd");
@@ -366,7 +401,9 @@ struct machine *machine_free(struct machine *machine)
 		for (uint32_t i = 0; i < p->n_cores; i++)
 			core_fini(&p->cores[i]);
 		free(p->cores);
+		p->pc = pc_free(p->pc);
 		p->kvm = kvm_machine_free(p->kvm);
+		p->console = console_free(p->console);
 		unknown_fini(&p->unknown);
 	}
 	if (machine->comm_page)
@@ -376,7 +413,6 @@ struct machine *machine_free(struct machine *machine)
 		munmap(machine->ram, machine->ram_bytes);
 	close_fd(machine->ros_memfd);
 	close_fd(machine->wake_fd);
-	console_free(machine->console);
 	kvm_host_free(machine->host);
 	pit_fini(&machine->pit);
 	if (machine->comm_page)

@@ -25,6 +25,7 @@
 #include "base/macro.h"
 #include "device/bus.h"
 #include "device/pit.h"
+#include "device/power.h"
 #include "guest/memory.h"
 #include "link/state.h"
 #include "monitor/core.h"
@@ -35,6 +36,7 @@
 #include "spec/spec.h"
 
 struct console;
+struct pc;
 
 #define MACHINE_IMAGE_MAX (256 * MiB) /* bytes of an image file */
 
@@ -57,6 +59,9 @@ struct partition {
 	uint32_t n_cores;
 	uint32_t first_core;
 	struct bus ports, mmio; /* who answers its cores; filled before they run */
+	struct pc *pc;           /* owned: of a ROS that boots */
+	struct console *console; /* owned: what it prints; NULL: it never will */
+	struct debug_port_listener port_listener;
 
 	/* The coordinator's */
 	enum partition_state state;
@@ -67,7 +72,11 @@ struct partition {
 	uint64_t boot_usec;     /* CLOCK_MONOTONIC when the last boot was asked for; 0: not booted */
 	uint64_t first_sign_usec; /* boot_usec to the first byte printed or hypercall 0; 0: none yet */
 
-	struct crash crash; /* under machine->lock */
+	bool ending; /* the guest has turned itself off, or reset itself: its cores go no further */
+
+	/* Under machine->lock */
+	struct crash crash;
+	enum power_event power; /* what `ending` is about */
 	struct unknown unknown; /* the cores' */
 
 	/* borrowed */
@@ -91,20 +100,19 @@ struct machine {
 	struct talk talk;
 
 	struct partition partitions[N_PARTITION_ROLES];
-	struct console *console; /* owned */
 	struct pit pit;          /* the HRT's: KVM's own would need the full interrupt controller */
-	struct debug_port_listener port_listener;
 
 	int wake_fd; /* owned: eventfd that cores write when there is news for the coordinator */
 	pthread_mutex_t lock;
 	bool reset_wanted[N_PARTITION_ROLES]; /* under lock: a guest asks for it */
 	bool flush_wanted;                    /* under lock: a line has begun since the coordinator last looked */
+	bool input_wanted;                    /* under lock: the ROS has room for what is typed */
 };
 
 /* What a machine is made of beside its definition. */
 struct machine_fds {
 	int kvm; /* /dev/kvm */
-	int log; /* of the console; -1: none */
+	int logs[N_PARTITION_ROLES]; /* of the consoles; -1: none */
 	int files[SPEC_FILES_MAX]; /* of the definition */
 };
 
@@ -135,6 +143,12 @@ bool machine_park(struct machine *machine, uint64_t timeout_usec);
 /* Parks the partition's other cores after a crash was reported and moves it to its new state. Whether there was one. */
 bool machine_collect_crash(struct machine *machine, struct partition *partition, struct crash *ret);
 
+/*
+ * Parks the partition's cores after its guest turned itself off, or reset itself;
+ * it is then parked for that reason. Whether it did.
+ */
+bool machine_collect_power(struct machine *machine, struct partition *partition);
+
 /* Hands on the unfinished lines of cores that printed nothing after `until_usec`. Whether another is left. */
 bool machine_flush_console(struct machine *machine, uint64_t until_usec);
 
@@ -150,6 +164,8 @@ void machine_harvest(struct core *core, bool full);
 /* From a core's thread: news for the coordinator. */
 void machine_report_crash(struct partition *partition, const struct crash *crash);
 void machine_want_reset(struct machine *machine, enum partition_role role);
+void machine_report_power(struct partition *partition, enum power_event event);
 void machine_want_flush(struct machine *machine);
 void machine_wake(struct machine *machine);
+void machine_want_input(struct machine *machine);
 void machine_note_sign(struct partition *partition);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "monitor/console.h"
 #include "monitor/inspect.h"
 #include "monitor/machine.h"
+#include "monitor/restart.h"
 #include "monitor/telemetry.h"
 #include "spec/spec.h"
 #include "spec/wire.h"
@@ -49,6 +51,8 @@ struct server {
 	uint64_t talk_at;    /* when the protocol of ROS and HRT wants us; UINT64_MAX: not */
 	uint64_t reset_at;   /* not before this may a guest's wish for a reset be met */
 	bool reset_pending;
+	struct restart restart[N_PARTITION_ROLES];
+	uint64_t restart_at[N_PARTITION_ROLES]; /* CLOCK_MONOTONIC: when it boots again; 0: it does not wait for that */
 	bool stopping;
 	int status; /* to exit with, once stopping */
 };
@@ -191,6 +195,7 @@ static void tell_everything(struct server *server)
 static int setup(struct server *server, struct link_message *m, struct error *e)
 {
 	_cleanup_(vm_spec_freep) struct vm_spec *spec = NULL;
+	size_t needed = 1, at = 0;
 	struct machine_fds fds;
 	int r;
 
@@ -199,13 +204,16 @@ static int setup(struct server *server, struct link_message *m, struct error *e)
 	r = spec_decode(&m->payload, &spec, e);
 	if (r < 0)
 		return r;
-	if (m->n_fds != 2 + spec->n_files)
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		needed += spec_has_console(spec, (enum partition_role)role);
+	if (m->n_fds != needed + spec->n_files)
 		return error_set(e, -EPROTO, "setup came with %zu descriptors; %zu files need %zu", m->n_fds,
-			spec->n_files, 2 + spec->n_files);
-	fds.kvm = link_message_take_fd(m, 0);
-	fds.log = link_message_take_fd(m, 1);
+			spec->n_files, needed + spec->n_files);
+	fds.kvm = link_message_take_fd(m, at++);
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		fds.logs[role] = spec_has_console(spec, (enum partition_role)role) ? link_message_take_fd(m, at++) : -1;
 	for (size_t i = 0; i < SPEC_FILES_MAX; i++)
-		fds.files[i] = i < spec->n_files ? link_message_take_fd(m, 2 + i) : -1;
+		fds.files[i] = i < spec->n_files ? link_message_take_fd(m, at++) : -1;
 	server->started_usec = clock_usec();
 	return machine_new(take_ptr(spec), &fds, &server->machine, e);
 }
@@ -243,7 +251,8 @@ static void do_listen(struct server *server, struct link_message *m, struct erro
 	reply(server, m, r, e);
 }
 
-static int reset(struct server *server, enum link_scope scope, uint64_t *ret_usec, struct error *e)
+static int reset(
+	struct server *server, enum link_scope scope, enum vm_reason reason, uint64_t *ret_usec, struct error *e)
 {
 	const bool which[N_PARTITION_ROLES] = {
 		[PARTITION_ROS] = scope != LINK_SCOPE_HRT,
@@ -251,9 +260,16 @@ static int reset(struct server *server, enum link_scope scope, uint64_t *ret_use
 	};
 	int r = machine_reset(server->machine, which, ret_usec, e);
 
-	for (int role = 0; role < N_PARTITION_ROLES; role++)
-		if (which[role] && server->machine->partitions[role].present)
-			tell_state(server, &server->machine->partitions[role], NULL);
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		struct partition *p = &server->machine->partitions[role];
+
+		if (!which[role] || !p->present)
+			continue;
+		server->restart_at[role] = 0;
+		if (p->state == PARTITION_RUNNING)
+			p->reason = reason;
+		tell_state(server, p, NULL);
+	}
 	if (r == 0)
 		tell_reset_done(server, scope, which);
 	return r;
@@ -269,7 +285,7 @@ static void do_reset(struct server *server, struct link_message *m, struct error
 	if (scope > LINK_SCOPE_HRT)
 		r = error_set(e, -EINVAL, "reset scope %u: 0 (all), 1 (ros) and 2 (hrt) are known", scope);
 	else
-		r = reset(server, scope, &usec, e);
+		r = reset(server, scope, REASON_BOOTED, &usec, e);
 	b = link_reply_begin(m->header.serial, r, e);
 	if (r == 0)
 		buffer_append_uint(&b, usec, 8);
@@ -298,14 +314,26 @@ static void do_telemetry(struct server *server, struct link_message *m, struct e
 	send_message(server, &b);
 }
 
+static const enum console_mode console_modes[] = {
+	[LINK_CONSOLE_WATCH] = CONSOLE_WATCH,
+	[LINK_CONSOLE_WRITE] = CONSOLE_WRITE,
+	[LINK_CONSOLE_TAKE_OVER] = CONSOLE_TAKE_OVER,
+};
+
 static void do_console(struct server *server, struct link_message *m, struct error *e)
 {
-	int fd = link_message_take_fd(m, 0), r;
+	uint8_t role = cursor_u8(&m->payload), mode = cursor_u8(&m->payload);
+	_cleanup_close_ int fd = link_message_take_fd(m, 0);
+	int r;
 
 	if (fd < 0)
 		r = error_set(e, -EINVAL, "no descriptor came with the request for the console");
+	else if (role >= N_PARTITION_ROLES || !server->machine->partitions[role].console)
+		r = error_set(e, -ENOTTY, "partition %u has no console", role);
+	else if (mode > LINK_CONSOLE_TAKE_OVER)
+		r = error_set(e, -EINVAL, "console mode %u: 0 (watch), 1 (write) and 2 (take over) are known", mode);
 	else
-		r = console_attach(server->machine->console, fd, CONSOLE_WATCH, e);
+		r = console_attach(server->machine->partitions[role].console, take_fd(fd), console_modes[mode], e);
 	reply(server, m, r, e);
 }
 
@@ -374,21 +402,73 @@ static void on_link(struct server *server)
 
 /* --- News from the cores -------------------------------------------------------------------------------------- */
 
+static enum link_scope scope_of(const struct partition *p)
+{
+	return p->role == PARTITION_ROS ? LINK_SCOPE_ROS : LINK_SCOPE_HRT;
+}
+
+static void restart(struct server *server, struct partition *p)
+{
+	struct error e = {};
+	uint64_t usec;
+	int r = reset(server, scope_of(p), REASON_GUEST_RESET, &usec, &e);
+
+	if (r < 0)
+		log_warning("a reset that the guest asked for: %s", error_text(&e, r));
+}
+
+/* It says so where a person looks: on its console, and in its state. */
+static void restart_later(struct server *server, struct partition *p, uint64_t wait_usec)
+{
+	struct crash why = {.core = UINT32_MAX};
+
+	snprintf(why.text, sizeof(why.text),
+		"it has reset itself %u times in a row, each within %llu s of its boot, and waits %llu s before the next",
+		server->restart[p->role].short_runs, RESTART_CALM_USEC / 1000000, (unsigned long long)wait_usec / 1000000);
+	console_mark(p->console, "%s: %s", partition_role_to_string(p->role), why.text);
+	p->state = PARTITION_PAUSED;
+	server->restart_at[p->role] = clock_usec() + wait_usec;
+	tell_state(server, p, &why);
+}
+
+/* The guest has turned its partition off, or reset it, and its cores are parked. */
+static void follow_power(struct server *server, struct partition *p)
+{
+	uint64_t wait;
+
+	if (p->reason == REASON_GUEST_POWEROFF) {
+		tell_state(server, p, NULL);
+		return;
+	}
+	wait = restart_wait(&server->restart[p->role], clock_usec() - counter_get(&p->boot_usec));
+	if (wait == 0)
+		restart(server, p);
+	else
+		restart_later(server, p, wait);
+}
+
 static void collect(struct server *server)
 {
 	struct machine *machine = server->machine;
+	bool input;
 
 	for (int role = 0; role < N_PARTITION_ROLES; role++) {
 		struct crash crash;
 
 		if (machine_collect_crash(machine, &machine->partitions[role], &crash))
 			tell_state(server, &machine->partitions[role], &crash);
+		if (machine_collect_power(machine, &machine->partitions[role]))
+			follow_power(server, &machine->partitions[role]);
 	}
 	pthread_mutex_lock(&machine->lock);
+	input = machine->input_wanted;
+	machine->input_wanted = false;
 	server->reset_pending = machine->reset_wanted[PARTITION_ROS] || machine->reset_wanted[PARTITION_HRT];
 	if (machine->flush_wanted && !server->flush_at)
 		server->flush_at = clock_usec() + FLUSH_AFTER_USEC;
 	pthread_mutex_unlock(&machine->lock);
+	if (input)
+		console_push(machine->partitions[PARTITION_ROS].console);
 }
 
 static void reset_for_guest(struct server *server)
@@ -407,7 +487,8 @@ static void reset_for_guest(struct server *server)
 	server->reset_pending = false;
 	if (!ros && !hrt)
 		return;
-	r = reset(server, ros && hrt ? LINK_SCOPE_ALL : ros ? LINK_SCOPE_ROS : LINK_SCOPE_HRT, &usec, &e);
+	r = reset(server, ros && hrt ? LINK_SCOPE_ALL : ros ? LINK_SCOPE_ROS : LINK_SCOPE_HRT,
+		REASON_BOOTED, &usec, &e);
 	if (r < 0)
 		log_warning("a reset that the guest asked for: %s", error_text(&e, r));
 	server->reset_at = clock_usec() + GUEST_RESET_GAP_USEC;
@@ -433,6 +514,9 @@ static void on_time(struct server *server)
 	if (server->reset_pending && now >= server->reset_at)
 		reset_for_guest(server);
 	server->talk_at = talk_tick(server->machine, now);
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		if (server->restart_at[role] && now >= server->restart_at[role])
+			restart(server, &server->machine->partitions[role]);
 }
 
 /* Milliseconds until the next thing that is due by time; -1: nothing is. */
@@ -445,17 +529,28 @@ static int next_timeout(const struct server *server)
 		due = server->flush_at;
 	if (server->reset_pending && server->reset_at < due)
 		due = server->reset_at;
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		if (server->restart_at[role] && server->restart_at[role] < due)
+			due = server->restart_at[role];
 	if (due == UINT64_MAX)
 		return -1;
 	return due <= now ? 0 : (int)((due - now) / 1000 + 1);
 }
 
+/* The console that somebody may type into; NULL: there is none. */
+static struct console *input_console(const struct server *server)
+{
+	return server->machine ? server->machine->partitions[PARTITION_ROS].console : NULL;
+}
+
 static void step(struct server *server)
 {
+	struct console *console = input_console(server);
 	struct pollfd fds[] = {
 		{.fd = server->link.link, .events = POLLIN},
 		{.fd = server->machine ? server->machine->wake_fd : -1, .events = POLLIN},
 		{.fd = server->link.outlives ? server->link.listener : -1, .events = POLLIN},
+		{.fd = console ? console_input_fd(console) : -1, .events = POLLIN},
 	};
 	int n = poll(fds, ARRAY_SIZE(fds), next_timeout(server)); /* cage(run): poll, restart_syscall */
 
@@ -470,6 +565,8 @@ static void step(struct server *server)
 		on_wake(server);
 	if (n > 0 && fds[2].revents && connection_accept(&server->link))
 		tell_everything(server);
+	if (n > 0 && fds[3].revents && !server->stopping)
+		console_input(console);
 	if (server->machine && !server->stopping)
 		on_time(server);
 	server->stopping |= server->link.over;

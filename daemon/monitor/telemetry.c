@@ -64,9 +64,11 @@ static void put_string(struct slice *slice, const char *name, const char *value)
 
 static void put_vm(struct slice *slice, struct machine *machine, uint64_t started_usec)
 {
-	uint64_t bytes, dropped;
+	uint64_t bytes = 0, dropped = 0;
 
-	console_counts(machine->console, &bytes, &dropped);
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		if (machine->partitions[role].console)
+			console_counts(machine->partitions[role].console, &bytes, &dropped);
 	strcpy(slice->prefix, "vm.");
 	put_uint(slice, "uptime_usec", clock_usec() - started_usec);
 	put_uint(slice, "console_bytes", bytes);

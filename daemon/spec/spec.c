@@ -35,6 +35,11 @@ struct vm_spec *vm_spec_free(struct vm_spec *spec)
 	return NULL;
 }
 
+bool spec_has_console(const struct vm_spec *spec, enum partition_role role)
+{
+	return role == PARTITION_ROS ? spec->ros_boots : spec->hybrid;
+}
+
 bool spec_name_valid(const char *name)
 {
 	size_t n = strlen(name);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "link/state.h"
 
 struct error;
 
@@ -167,6 +168,9 @@ struct vm_spec {
 /* Frees the definition and what it owns. Takes NULL; returns NULL. */
 struct vm_spec *vm_spec_free(struct vm_spec *spec);
 DEFINE_CLEANUP(struct vm_spec *, vm_spec_free);
+
+/* Whether a partition can print: the HRT, and a ROS that boots a kernel. */
+bool spec_has_console(const struct vm_spec *spec, enum partition_role role);
 
 /* Whether `name` may be the name of a VM. */
 bool spec_name_valid(const char *name);

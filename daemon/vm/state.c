@@ -35,6 +35,12 @@ bool vm_state_may_follow(enum vm_state from, enum vm_state to)
 	return successors[from] & TO(to);
 }
 
+void vm_life_note(struct vm_life *life, enum vm_reason reason)
+{
+	life->reason = reason;
+	life->details = (struct error){};
+}
+
 void vm_life_move(struct vm_life *life, enum vm_state state, enum vm_reason reason, const char *details)
 {
 	struct vm_life next = {.state = state, .reason = reason};

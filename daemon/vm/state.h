@@ -47,5 +47,8 @@ bool vm_state_may_follow(enum vm_state from, enum vm_state to);
 /* Since when it has been in its state, of which we hear only now. `monotonic` is in usec. */
 void vm_life_date(struct vm_life *life, uint64_t monotonic);
 
+/* The state is the same, and why it is so is new. */
+void vm_life_note(struct vm_life *life, enum vm_reason reason);
+
 /* Moves to `state`, which may follow the present one, now. details may be NULL. */
 void vm_life_move(struct vm_life *life, enum vm_state state, enum vm_reason reason, const char *details);

@@ -324,7 +324,8 @@ int store_remove(struct store *store, const char *name, struct error *e)
 	r = flush(store, store->definitions, file, e);
 	if (r < 0)
 		return r;
-	remove_console(store, name, "hrt");
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		remove_console(store, name, partition_role_to_string((enum partition_role)role));
 	if (store_set_autostart(store, name, false, &left) < 0)
 		log_warning("store: what was left of %s: %s", name, left.text);
 	return 0;

@@ -13,9 +13,11 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
+#include <event2/util.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "abi/messages.h"
@@ -31,12 +33,6 @@
 #include "vm/runs.h"
 #include "vm/store.h"
 #include "vm/telemetry.h"
-
-/* There is one, which both partitions print to. */
-static const char *console_of(const struct vm_spec *spec)
-{
-	return partition_role_to_string(spec->hybrid ? PARTITION_HRT : PARTITION_ROS);
-}
 
 struct vm_waiter {
 	struct vm_waiter *next; /* owned */
@@ -347,7 +343,16 @@ static void on_gone(void *userdata, const char *how)
 	finish_waiters(vm);
 }
 
-/* What the states of the partitions, one of which is news, mean for the VM. */
+/* A partition that was built, or waits for its start, is parked for other reasons. */
+static bool is_end_of_guest(const struct monitor_news *news)
+{
+	return news->state == PARTITION_PARKED && news->reason != REASON_DEFINED && news->reason != REASON_BOOTED;
+}
+
+/*
+ * What the states of the partitions, one of which is news, mean for the VM. When
+ * the last that ran has come to its end by itself, so has the VM.
+ */
 static void follow_partitions(struct vm *vm, const struct monitor_news *news)
 {
 	bool any[N_PARTITION_STATES] = {};
@@ -365,8 +370,15 @@ static void follow_partitions(struct vm *vm, const struct monitor_news *news)
 		return;
 	} else if (any[PARTITION_CRASHED])
 		target = VM_CRASHED;
-	else
+	else {
+		if (is_end_of_guest(news))
+			vm_stop(vm, VM_STOP_USEC, news->reason, NULL, NULL, NULL);
 		return;
+	}
+	if (target == vm->life.state && news->reason == REASON_GUEST_RESET) {
+		vm_life_note(&vm->life, news->reason);
+		tell(vm, changed, vm, VM_CHANGED_STATE);
+	}
 	if (target != vm->life.state && vm_state_may_follow(vm->life.state, target))
 		move(vm, target, news->reason, news->details, news);
 }
@@ -545,7 +557,7 @@ int vm_open_images(const struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct erro
 
 /* The descriptors of LINK_SETUP, in its order. */
 struct setup {
-	int fds[2 + SPEC_FILES_MAX];
+	int fds[1 + N_PARTITION_ROLES + SPEC_FILES_MAX];
 	size_t n;
 };
 
@@ -555,21 +567,35 @@ static void setup_fini(struct setup *setup)
 		close_fd(setup->fds[--setup->n]);
 }
 
+/* The last thing that can fail: a start that does not come to pass leaves the log of the last run alone. */
+static int begin_logs(struct vm *vm, int *fds, struct error *e)
+{
+	int r = 0;
+
+	for (int role = 0; role < N_PARTITION_ROLES && r == 0; role++)
+		if (spec_has_console(vm->stored, (enum partition_role)role))
+			r = store_console_begin(vm->context->store, vm_name(vm),
+				partition_role_to_string((enum partition_role)role), fds++, e);
+	return r;
+}
+
 static int setup_collect(struct vm *vm, struct setup *setup, struct error *e)
 {
-	struct vm_context *context = vm->context;
+	size_t logs = 1;
 	int r;
 
-	r = host_kvm_open(context->kvm_path, &setup->fds[0], e);
+	r = host_kvm_open(vm->context->kvm_path, &setup->fds[0], e);
 	if (r < 0)
 		return r;
-	setup->fds[1] = -1; /* the console's place: its log is begun when nothing else can fail */
-	setup->n = 2;
+	setup->n = 1;
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		if (spec_has_console(vm->stored, (enum partition_role)role))
+			setup->fds[setup->n++] = -1;
 	r = vm_open_images(vm, setup->fds + setup->n, e);
 	if (r < 0)
 		return r;
 	setup->n += vm->stored->n_files;
-	return store_console_begin(context->store, vm_name(vm), console_of(vm->stored), &setup->fds[1], e);
+	return begin_logs(vm, setup->fds + logs, e);
 }
 
 /* The command lines of a start. */
@@ -962,19 +988,35 @@ int vm_telemetry(struct vm *vm, vm_telemetry_fn done, void *userdata, struct err
 	return r;
 }
 
+size_t vm_consoles(const struct vm *vm, const char *ret[N_PARTITION_ROLES])
+{
+	size_t n = 0;
+
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		if (spec_has_console(vm_spec_in_force(vm), (enum partition_role)role))
+			ret[n++] = partition_role_to_string((enum partition_role)role);
+	return n;
+}
+
 const char *vm_console_name(const struct vm *vm, const char *name, struct error *e)
 {
-	const char *has = console_of(vm_spec_in_force(vm));
+	const char *has[N_PARTITION_ROLES] = {};
+	size_t n = vm_consoles(vm, has);
 
-	if (name[0] && strcmp(name, has) != 0) {
-		error_set(e, -ENOTTY, "VM %s has no console \"%s\"; it has \"%s\"", vm_name(vm), name, has);
-		return NULL;
-	}
-	return has;
+	for (size_t i = 0; i < n; i++)
+		if (!name[0] || strcmp(name, has[i]) == 0)
+			return has[i];
+	if (n == 0)
+		error_set(e, -ENOTTY, "VM %s has no console: nothing in it boots", vm_name(vm));
+	else
+		error_set(e, -ENOTTY, "VM %s has no console \"%s\"; it has \"%s\"%s%s%s", vm_name(vm), name, has[0],
+			n > 1 ? " and \"" : "", n > 1 ? has[1] : "", n > 1 ? "\"" : "");
+	return NULL;
 }
 
 struct console {
-	int fd; /* owned: the read end */
+	int fd; /* owned: the caller's end */
+	const char *name;
 	vm_console_fn done;
 	void *userdata; /* borrowed */
 };
@@ -985,38 +1027,50 @@ static bool console_answered(void *userdata, int error, const struct error *e, s
 
 	if (error < 0)
 		console->fd = close_fd(console->fd);
-	console->done(console->userdata, error, e, console->fd);
+	console->done(console->userdata, error, e, console->name, console->fd);
 	return !body || body->left == 0;
 }
 
-/* A console that does not read must not hold up the guest: only our end may block. */
-static int console_pipe(int *ret_read, int *ret_write, struct error *e)
+/*
+ * Where something is typed, a socket; otherwise a pipe. A console that does not
+ * read must not hold up the guest: only our end may block.
+ */
+static int console_ends(enum link_console mode, int *ret_ours, int *ret_guests, struct error *e)
 {
-	int ends[2];
+	int ends[2], r;
 
-	if (pipe2(ends, O_CLOEXEC) < 0 || fcntl(ends[1], F_SETFL, O_NONBLOCK) < 0)
+	if (mode == LINK_CONSOLE_WATCH)
+		r = pipe2(ends, O_CLOEXEC);
+	else
+		r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+	if (r < 0)
 		return error_set_errno(e, -ECANCELED, "making a pipe for the console");
-	*ret_read = ends[0];
-	*ret_write = ends[1];
+	*ret_ours = ends[0];
+	*ret_guests = ends[1];
+	if (evutil_make_socket_nonblocking(ends[1]) < 0)
+		return error_set_errno(e, -ECANCELED, "making a pipe for the console");
 	return 0;
 }
 
-int vm_console(struct vm *vm, vm_console_fn done, void *userdata, struct error *e)
+int vm_console(
+	struct vm *vm, const char *name, enum link_console mode, vm_console_fn done, void *userdata, struct error *e)
 {
+	bool ros = strcmp(name, partition_role_to_string(PARTITION_ROS)) == 0;
+	uint8_t payload[2] = {ros ? PARTITION_ROS : PARTITION_HRT, ros ? mode : LINK_CONSOLE_WATCH};
 	_cleanup_close_ int from = -1, to = -1;
 	_cleanup_free_ struct console *console = NULL;
 	int r;
 
 	r = vm_check_running(vm, e);
 	if (r == 0)
-		r = console_pipe(&from, &to, e);
+		r = console_ends(payload[1], &from, &to, e);
 	if (r < 0)
 		return r;
 	console = malloc(sizeof(*console));
 	if (!console)
 		return error_set_errno(e, -ENOMEM, "opening the console of VM %s", vm_name(vm));
-	*console = (struct console){.fd = from, .done = done, .userdata = userdata};
-	r = monitor_ask(vm->monitor, LINK_CONSOLE, NULL, 0, &to, 1, console_answered, console, e);
+	*console = (struct console){.fd = from, .name = partition_role_to_string(payload[0]), .done = done, .userdata = userdata};
+	r = monitor_ask(vm->monitor, LINK_CONSOLE, payload, sizeof(payload), &to, 1, console_answered, console, e);
 	if (r < 0)
 		return r;
 	take_ptr(console);

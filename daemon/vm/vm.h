@@ -103,7 +103,7 @@ typedef void (*vm_done_fn)(void *userdata, int error, const struct error *e);
 typedef void (*vm_telemetry_fn)(
 	void *userdata, int error, const struct error *e, const struct telemetry *telemetry);
 /* The callee takes over fd; it is -1 with an error. */
-typedef void (*vm_console_fn)(void *userdata, int error, const struct error *e, int fd);
+typedef void (*vm_console_fn)(void *userdata, int error, const struct error *e, const char *name, int fd);
 
 struct vm_waiter;
 
@@ -230,8 +230,17 @@ int vm_telemetry_own(const struct vm *vm, struct telemetry *ret);
 /* Collects what the monitor knows, behind what hvmd itself knows. The VM must be active. */
 int vm_telemetry(struct vm *vm, vm_telemetry_fn done, void *userdata, struct error *e);
 
+/* The names of its consoles, the first being that of the ROS where that boots. Returns how many. */
+size_t vm_consoles(const struct vm *vm, const char *ret[N_PARTITION_ROLES]);
+
 /* Checks the name of a console; "" stands for the first. Returns its name, or NULL and a sentence. */
 const char *vm_console_name(const struct vm *vm, const char *name, struct error *e);
 
-/* The read end of a pipe that gets the console's output from now on, after the last 64 KiB of it. */
-int vm_console(struct vm *vm, vm_console_fn done, void *userdata, struct error *e);
+/*
+ * The far end of a pipe that gets the output of the console with this name from
+ * now on, after the last 64 KiB of it. Where the mode says so, and the console has
+ * input (that of the ROS), it is a socket that takes that, too. -EUSERS: somebody
+ * else writes, or too many watch.
+ */
+int vm_console(
+	struct vm *vm, const char *name, enum link_console mode, vm_console_fn done, void *userdata, struct error *e);

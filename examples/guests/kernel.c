@@ -7,6 +7,9 @@
  *	cores=N      starts core 1 to N, which say that they are there
  *	fault        runs an invalid instruction without an IDT: a triple fault
  *	dirty        writes to memory, to see whether a reset clears it
+ *	resets=N     resets itself so many times, in each way that a PC has
+ *	echo         sends back what comes in on the first serial port, to the first '!'
+ *	poweroff     turns itself off
  *
  * It prints on port 0xC0C0, or with "com1" on the first serial port.
  */
@@ -68,6 +71,12 @@ static void obey(const char *cmdline)
 		out32(0xF4, number_of(cmdline, "exit="));
 	if (has_word(cmdline, "fault"))
 		__asm__ volatile("ud2");
+	if (has_word(cmdline, "resets="))
+		reset_until(number_of(cmdline, "resets="));
+	if (has_word(cmdline, "echo"))
+		echo();
+	if (has_word(cmdline, "poweroff"))
+		power_off();
 }
 
 void kernel_main(const struct found *found)

@@ -46,3 +46,8 @@ uint32_t number_of(const char *cmdline, const char *word);
 /* kernel-info.c: what the boot loader tells; "" where there is no command line. */
 const char *found_cmdline(const struct found *found);
 void print_info(const struct found *found);
+
+/* kernel-pc.c */
+void power_off(void);
+void reset_until(uint32_t n);
+void echo(void);

@@ -264,7 +264,7 @@ check "telemetry prints numbers and strings as JSON" prints 0 \
 check "telemetry leaves out KVM's counters" kvm_counters 0
 check "telemetry shows KVM's counters when asked for" kvm_counters 149 --group=kvm
 check "console prints what comes until its end" gives 0 "hello from the console" \
-	"Console of x, read only. Interrupt (^C) to leave." console x
+	"Console hrt of x, read only. Interrupt (^C) to leave." console x
 check "a quiet console says nothing of its own" gives 0 "hello from the console" "" console -q x
 check "memmap shows where everything stands" gives 0 "$plan" "" memmap x
 check "reset of a partition says nothing" gives 0 "" "" reset x --hrt

@@ -288,7 +288,7 @@ Test(objects, partition_goes_when_the_definition_no_longer_has_it)
 		"<vm name=\"a\" class=\"PC\"><memory>16</memory><cores count=\"2\"/></vm>", 0, (uint64_t)0));
 	cr_expect(signal_comes("InterfacesRemoved /org/hvmd1/vm/a/partition/hrt"));
 	cr_expect_str_eq(property(VM("a"), "Partitions"), "/org/hvmd1/vm/a/partition/ros");
-	cr_expect_str_eq(property(VM("a"), "Consoles"), "ros");
+	cr_expect_str_eq(property(VM("a"), "Consoles"), "");
 	cr_expect_str_eq(property(ROS("a"), "NVCPUs"), "2");
 	define_vm("a", "");
 	cr_expect(signal_comes("InterfacesAdded /org/hvmd1/vm/a/partition/hrt"));

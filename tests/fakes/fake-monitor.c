@@ -35,6 +35,7 @@
  * It outlives its hvmd as hvm-monitor does, but not for long.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -166,8 +167,11 @@ static void setup(struct link_message *m)
 {
 	struct error e = {};
 	int r = spec_decode(&m->payload, &spec, &e);
+	size_t n_logs = 0;
 
-	if (r < 0 || m->n_fds != 2 + spec->n_files) {
+	for (int role = 0; r == 0 && role < N_PARTITION_ROLES; role++)
+		n_logs += spec_has_console(spec, (enum partition_role)role);
+	if (r < 0 || m->n_fds != 1 + n_logs + spec->n_files) {
 		reply(m, -EPROTO, r < 0 ? e.text : "another number of descriptors");
 		return;
 	}
@@ -181,7 +185,7 @@ static void setup(struct link_message *m)
 		reply(m, -ENOEXEC, "file \"hrt\": there is no Multiboot2 header in its first 32768 bytes");
 		return;
 	}
-	log_fd = link_message_take_fd(m, 1);
+	log_fd = n_logs > 0 ? link_message_take_fd(m, n_logs) : -1; /* the last: the HRT's where there is one */
 	reply(m, 0, NULL);
 	state(PARTITION_ROS, PARTITION_PARKED, REASON_BOOTED, UINT32_MAX, 0, "");
 	if (!spec->hybrid)
@@ -280,12 +284,37 @@ static void telemetry(struct link_message *m)
 	send_message(&b);
 }
 
+/* What is typed comes back, until there is no more. */
+static void echo(int fd)
+{
+	char block[256];
+	ssize_t n;
+
+	if (fork() != 0)
+		return;
+	fcntl(fd, F_SETFL, 0);
+	while ((n = read(fd, block, sizeof(block))) > 0)
+		write_full(fd, block, (size_t)n);
+	_exit(0);
+}
+
 static void console(struct link_message *m)
 {
 	static const char text[] = "hello from the console\n";
+	static bool has_writer;
+	uint8_t role = cursor_u8(&m->payload), mode = cursor_u8(&m->payload);
 	int fd = link_message_take_fd(m, 0);
 
+	if (mode == LINK_CONSOLE_WRITE && has_writer) {
+		close_fd(fd);
+		reply(m, -EUSERS, "somebody writes to this console already; it can be watched, or taken over by force");
+		return;
+	}
 	write_full(fd, text, sizeof(text) - 1);
+	if (mode != LINK_CONSOLE_WATCH) {
+		has_writer = role == PARTITION_ROS;
+		echo(fd);
+	}
 	close_fd(fd);
 	reply(m, 0, NULL);
 }

@@ -292,10 +292,13 @@ static bool is_told(const struct monitor_client *client, const struct test_machi
 
 int monitor_setup(struct monitor_client *client, const struct test_machine *machine, struct error *e)
 {
-	int fds[2 + TEST_FILES_MAX] = {open("/dev/kvm", O_RDWR | O_CLOEXEC), client->log}, r = 0;
-	size_t n = 2 + open_files(machine, fds + 2);
+	int fds[1 + N_PARTITION_ROLES + TEST_FILES_MAX] = {open("/dev/kvm", O_RDWR | O_CLOEXEC)}, r = 0;
+	size_t n = 1;
 	struct buffer message = link_message_begin(LINK_SETUP, ++client->serial);
 
+	for (size_t i = 0; i < (size_t)!!machine->kernel + !!machine->image; i++)
+		fds[n++] = dup(client->log); /* one log for both consoles */
+	n += open_files(machine, fds + n);
 	for (size_t i = 0; i < n; i++)
 		if (fds[i] < 0)
 			r = error_set(e, -ENOENT, "/dev/kvm, or an image in examples/guests, cannot be opened");
@@ -305,8 +308,7 @@ int monitor_setup(struct monitor_client *client, const struct test_machine *mach
 	else
 		buffer_fini(&message);
 	for (size_t i = 0; i < n; i++)
-		if (i != 1) /* the log is the client's */
-			close_fd(fds[i]);
+		close_fd(fds[i]);
 	while (r == 0 && !is_told(client, machine))
 		r = take_one(client, 0, e); /* what an image got, and how partitions are, comes behind the reply */
 	return r;

@@ -103,6 +103,8 @@ static void expect_caged_thread(const char *tid)
 	expect_lines(text, lines, ARRAY_SIZE(lines));
 }
 
+static const uint8_t watch_hrt[] = {PARTITION_HRT, LINK_CONSOLE_WATCH};
+
 Test(cage, holds_every_thread_of_a_running_monitor)
 {
 	start();
@@ -189,7 +191,7 @@ Test(cage, does_not_hinder_resets_telemetry_and_consoles)
 	cr_expect_eq(r, 0, "%s", error_text(&e, r));
 	cr_expect_gt(monitor_telemetry(&client, "vm.console_bytes", 0), 0);
 	cr_assert_eq(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-	r = monitor_request(&client, LINK_CONSOLE, NULL, 0, ends[1], &e);
+	r = monitor_request(&client, LINK_CONSOLE, watch_hrt, sizeof(watch_hrt), ends[1], &e);
 	cr_expect_eq(r, 0, "%s", error_text(&e, r));
 	r = monitor_request(&client, LINK_PLAN, NULL, 0, -1, &e);
 	cr_expect_eq(r, 0, "%s", error_text(&e, r));

@@ -128,6 +128,8 @@ static void check_promises(const struct test_machine *machine)
 	stop_in_time();
 }
 
+static const uint8_t watch_hrt[] = {PARTITION_HRT, LINK_CONSOLE_WATCH};
+
 Test(hrt, finds_all_promises_kept_on_one_core)
 {
 	struct test_machine machine = machine_with("reference.elf", 1, NULL);
@@ -258,7 +260,7 @@ Test(hrt, shows_its_lines_to_a_watcher_who_comes_late)
 	start(&machine);
 	expect_promises(&machine, 1);
 	cr_assert_eq(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
-	cr_assert_eq(monitor_request(&client, LINK_CONSOLE, NULL, 0, pipe_fds[1], &e), 0, "%s", e.text);
+	cr_assert_eq(monitor_request(&client, LINK_CONSOLE, watch_hrt, sizeof(watch_hrt), pipe_fds[1], &e), 0, "%s", e.text);
 	n = read(pipe_fds[0], text, sizeof(text) - 1);
 	cr_assert_gt(n, 0);
 	text[n] = 0;

@@ -6,7 +6,10 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "monitor-client.h"
@@ -177,6 +180,99 @@ Test(ros, has_no_hrt_to_reset_where_there_is_none)
 	expect_text("ros: up\n", 1);
 }
 
+/* --- A PC's devices ------------------------------------------------------------ */
+
+Test(ros, turns_itself_off)
+{
+	struct test_machine machine = kernel_with("poweroff");
+
+	start(&machine);
+	expect_text("ros: up\n", 1);
+	while (client.partitions[PARTITION_ROS].reason != REASON_GUEST_POWEROFF)
+		cr_assert(monitor_wait(&client, PARTITION_ROS, PARTITION_PARKED, TIMEOUT_MS));
+	expect_text("[hvmd: ros has turned itself off]\n", 1);
+	client.partitions[PARTITION_ROS].state = PARTITION_INACTIVE;
+	reset(LINK_SCOPE_ROS);
+	expect_text("ros: up\n", 2);
+}
+
+Test(ros, resets_itself_in_each_way_that_a_pc_has)
+{
+	struct test_machine machine = kernel_with("resets=3 poweroff");
+
+	start(&machine);
+	expect_text("ros: has reset itself 3 times\n", 1);
+	expect_text("[hvmd: ros has turned itself off]\n", 1);
+	cr_expect_eq(monitor_count_text(&client, "still there"), 0);
+	cr_expect_eq(monitor_count_text(&client, "[hvmd: ros has reset itself]\n"), 3);
+	cr_expect_eq(client.n_resets, 3);
+}
+
+Test(ros, that_resets_itself_all_the_time_has_to_wait)
+{
+	struct test_machine machine = kernel_with("resets=100");
+
+	start(&machine);
+	expect_text("[hvmd: ros: it has reset itself 6 times in a row, each within 10 s of its boot, and waits 1 s before "
+		    "the next]\n", 1);
+	cr_assert(monitor_wait(&client, PARTITION_ROS, PARTITION_PAUSED, TIMEOUT_MS));
+	cr_expect_eq(client.partitions[PARTITION_ROS].reason, REASON_GUEST_RESET);
+	cr_assert(monitor_wait(&client, PARTITION_ROS, PARTITION_RUNNING, TIMEOUT_MS));
+	cr_expect_eq(client.partitions[PARTITION_ROS].reason, REASON_GUEST_RESET);
+}
+
+/* Returns our end of a console that takes input. */
+static int attach(uint8_t mode)
+{
+	const uint8_t payload[] = {PARTITION_ROS, mode};
+	struct error e = {};
+	int ends[2], r;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	cr_assert_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+	r = monitor_request(&client, LINK_CONSOLE, payload, sizeof(payload), ends[1], &e);
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+	close(ends[1]);
+	return ends[0];
+}
+
+Test(ros, has_a_serial_console_with_interrupts_in_and_out)
+{
+	struct test_machine machine = kernel_with("com1 echo poweroff");
+	int fd;
+
+	start(&machine);
+	expect_text("ros: echoes\n", 1);
+	fd = attach(LINK_CONSOLE_WRITE);
+	cr_assert_eq(write(fd, "hello, ros", 10), 10);
+	expect_text("hello, ros", 1);
+	cr_assert_eq(write(fd, "!", 1), 1);
+	expect_text("ros: was woken by interrupts\n", 1);
+	expect_text("[hvmd: ros has turned itself off]\n", 1);
+	close(fd);
+}
+
+Test(ros, takes_as_much_input_as_there_is_and_loses_none)
+{
+	struct test_machine machine = kernel_with("com1 echo");
+	_cleanup_free_ char *log = NULL;
+	char text[6001];
+	int fd;
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)('a' + i % 26);
+	text[sizeof(text) - 1] = '\0';
+	start(&machine);
+	expect_text("ros: echoes\n", 1);
+	fd = attach(LINK_CONSOLE_WRITE);
+	cr_assert_eq(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
+	cr_assert_eq(write(fd, "!", 1), 1);
+	expect_text("ros: was woken by interrupts\n", 1);
+	log = monitor_log(&client);
+	cr_expect(strstr(log, text));
+	close(fd);
+}
+
 /* --- Beside an HRT ----------------------------------------------------------- */
 
 static struct test_machine hybrid_with(const char *ros_cmdline)
@@ -236,4 +332,16 @@ Test(ros, refuses_a_kernel_that_has_no_room)
 	cr_expect(strstr(e.text, "kernel \"kernel\" of the ROS: kernel 0, 0x"), "%s", e.text);
 	cr_expect(strstr(e.text, "at 0x200000, does not lie in the ROS's memory, which has 0x200000 bytes from 0 on"), "%s",
 		e.text);
+}
+
+Test(ros, that_has_turned_itself_off_leaves_the_hrt_alone)
+{
+	struct test_machine machine = hybrid_with("poweroff");
+
+	start(&machine);
+	expect_text("[hvmd: ros has turned itself off]\n", 1);
+	expect_text("): hello\n", 1);
+	cr_expect_eq(client.partitions[PARTITION_HRT].state, PARTITION_RUNNING);
+	reset(LINK_SCOPE_HRT);
+	expect_text("): hello\n", 2);
 }

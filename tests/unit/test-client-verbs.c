@@ -73,7 +73,7 @@ USAGE(refuses_a_time_of_zero, "stop x --timeout=0",
 	"--timeout takes a time above zero such as 10, 10s, 500ms or 2min, not \"0\"");
 USAGE(refuses_lines_below_zero, "log x -n -3", "--lines takes a whole number, not \"-3\"");
 USAGE(resets_one_partition_or_both, "reset x --ros --hrt",
-	"--ros and --hrt exclude each other; a reset without either resets both");
+	"--ros and --hrt exclude each other");
 USAGE(cannot_follow_into_an_array, "log x -f --json=short", "--follow and --json exclude each other: the array would never end");
 USAGE(shows_no_help_for_an_unknown_verb, "help lst", "there is no verb \"lst\"; \"hvmctl help\" lists them");
 

@@ -70,7 +70,7 @@ Test(console, stops_logging_at_its_bound_and_says_so_once)
 {
 	int fd = log_fd();
 	struct console *console = console_new(dup(fd));
-	uint64_t bytes, dropped;
+	uint64_t bytes = 0, dropped = 0;
 	char line[1024];
 	char *text;
 

@@ -177,7 +177,7 @@ Test(link, a_packet_that_is_too_long_is_refused)
 	h.size = LINK_MESSAGE_MAX + 1 - sizeof(h);
 	memcpy(bytes, &h, sizeof(h));
 	send_raw(bytes, LINK_MESSAGE_MAX + 1);
-	cr_refuses("a message is longer than 65536 bytes or has more than 16 descriptors");
+	cr_refuses("a message is longer than 65536 bytes or has more than 18 descriptors");
 }
 
 Test(link, the_longest_message_passes_and_one_byte_more_is_not_sent)
