@@ -167,6 +167,8 @@ int bus_new(struct event_base *base, const char *address, struct registry *regis
 	if (r < 0)
 		return r;
 	registry_listen(registry, &bus_listener, bus);
+	for (size_t i = 0; i < registry->n_vms; i++)
+		scope_begin(bus, registry->vms[i]);
 	*ret = take_ptr(bus);
 	return 0;
 }

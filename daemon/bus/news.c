@@ -163,6 +163,9 @@ static void on_state_changed(
 	sd_bus_message *signal = vm_signal(userdata, vm, "StateChanged");
 	int r;
 
+	if (vm->life.state == VM_STARTING)
+		scope_begin(userdata, vm);
+
 	if (!signal)
 		return;
 	r = sd_bus_message_append(signal, "sss", vm_state_to_string(before),

@@ -22,6 +22,7 @@ struct bus {
 	struct policy *policy;
 	struct event *readable, *writable, *timer;
 	size_t n_vms_told; /* what NVMs was when it was last told */
+	bool has_scopes, scopes_refused; /* what systemd said last, and that it has once refused */
 	/* borrowed */
 	struct registry *registry;
 };
@@ -90,6 +91,14 @@ int call_reset(sd_bus_message *call, struct vm *vm, sd_bus_error *error);     /*
 int call_undefine(
 	sd_bus_message *call, struct registry *registry, struct vm *vm, sd_bus_error *error); /* t */
 int reset_scope(sd_bus_message *call, struct vm *vm, enum link_scope scope, sd_bus_error *error);
+
+/* scope.c */
+
+/* Asks systemd to put the monitor of a VM into a scope of its own. */
+void scope_begin(struct bus *bus, const struct vm *vm);
+
+/* That scope's name, which the caller frees; NULL when memory is short. */
+char *scope_name(const struct vm *vm);
 
 /* lists.c: methods of the Manager that tell of many VMs; userdata is the bus. */
 #define VM_SUMMARY_FIELDS "sayssstssuutbbua(ssuuttu)"

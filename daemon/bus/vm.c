@@ -330,6 +330,18 @@ GETTER(get_cage)
 	return sd_bus_message_append(reply, "s", vm_cage(userdata));
 }
 
+GETTER(get_unit)
+{
+	struct vm *vm = userdata;
+	struct bus *bus = vm->context->userdata;
+	_cleanup_free_ char *unit = scope_name(vm);
+
+	GETTER_UNUSED;
+	if (!unit)
+		return -ENOMEM;
+	return sd_bus_message_append(reply, "s", bus->has_scopes && vm_leader(vm) > 0 ? unit : "");
+}
+
 GETTER(get_exit_reason)
 {
 	struct vm *vm = userdata;
@@ -394,6 +406,7 @@ const sd_bus_vtable vm_vtable[] = {
 	SD_BUS_PROPERTY("Leader", "u", get_leader, 0, EMITS),
 	SD_BUS_PROPERTY("Responsive", "b", get_responsive, 0, EMITS),
 	SD_BUS_PROPERTY("Cage", "s", get_cage, 0, 0),
+	SD_BUS_PROPERTY("Unit", "s", get_unit, 0, 0),
 	SD_BUS_PROPERTY("ExitReason", "s", get_exit_reason, 0, EMITS),
 	SD_BUS_PROPERTY("NResets", "u", get_n_resets, 0, EMITS),
 	SD_BUS_VTABLE_END,
