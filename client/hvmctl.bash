@@ -17,7 +17,7 @@ _hvmctl_names()
 _hvmctl()
 {
 	local verbs='list status define undefine validate cat enable disable verify start stop terminate reset
-		console log telemetry plan memmap capabilities reload log-level version help'
+		console log telemetry plan memmap digest capabilities reload log-level version help'
 	local options='--system --user --bus= --host= --quiet --json= --no-legend --help --version'
 	local current=${COMP_WORDS[COMP_CWORD]} verb= word
 
@@ -34,13 +34,14 @@ _hvmctl()
 	log) options+=' --ros --hrt --follow --lines=' ;;
 	telemetry) options+=' --group=' ;;
 	validate) options+=' --name= --set= --warn= --monitor=' ;;
+	digest) options+=' --running --record --set= --warn= --monitor=' ;;
 	plan) options+=' --set= --warn= --monitor=' ;;
 	esac
 	case $verb,$current in
 	*,-*) COMPREPLY=($(compgen -W "$options" -- "$current")) ;;
 	,* | help,*) COMPREPLY=($(compgen -W "$verbs" -- "$current")) ;;
 	define,* | validate,*) COMPREPLY=($(compgen -f -- "$current")) ;;
-	plan,*) COMPREPLY=($(compgen -f -- "$current") $(compgen -W "$(_hvmctl_names)" -- "$current")) ;;
+	plan,* | digest,*) COMPREPLY=($(compgen -f -- "$current") $(compgen -W "$(_hvmctl_names)" -- "$current")) ;;
 	log-level,*) COMPREPLY=($(compgen -W 'err warning notice info debug' -- "$current")) ;;
 	capabilities,* | reload,* | version,*) COMPREPLY=() ;;
 	*) COMPREPLY=($(compgen -W "$(_hvmctl_names)" -- "$current")) ;;

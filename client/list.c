@@ -256,6 +256,7 @@ static void print_vm(const struct json *vm)
 	print_partitions(vm);
 	print_leader(vm);
 	print_cage(vm);
+	print_field("Digest", json_get_string(vm, "launch_digest"));
 	print_field("Last exit", json_get_string(vm, "exit_reason"));
 }
 

@@ -30,11 +30,12 @@ const struct option_info option_table[N_OPTIONS] = {
 		"Only counters of this group (vm, partition, vcpu, kvm); repeatable"},
 	[OPTION_FOLLOW] = {"follow", 'f', NULL, "Go on printing what is added until the VM stops"},
 	[OPTION_LINES] = {"lines", 'n', "LINES", "Begin with the last so many lines"},
-	[OPTION_RUNNING] = {"running", 0, NULL, "Print the definition that runs, not the stored one"},
+	[OPTION_RUNNING] = {"running", 0, NULL, "What runs, not what is stored"},
 	[OPTION_MONITOR] = {"monitor", 0, "PATH", "The program that looks at images (default: " MONITOR_PATH ")"},
 	[OPTION_NAME] = {"name", 0, "NAME", "Call the VM so, whatever its file says"},
 	[OPTION_SET] = {"set", 0, "TAG=VALUE", "Put VALUE where opt_tag=\"TAG\" is; repeatable"},
 	[OPTION_WARN] = {"warn", 'W', "no-unknown", "Only warn of names that hvmd does not know"},
+	[OPTION_RECORD] = {"record", 0, NULL, "Print what the digest is made from"},
 	[OPTION_APPEND] = {"append", 0, "TEXT", "Add to the command line that may be added to"},
 	[OPTION_APPEND_ROS] = {"append-ros", 0, "TEXT", "Add to the command line of the regular OS"},
 	[OPTION_APPEND_HRT] = {"append-hrt", 0, "TEXT", "Add to the command line of the hybrid runtime"},
@@ -216,6 +217,9 @@ static bool option_apply(struct options *o, enum option_id id, const char *argum
 		return add_override(o, argument);
 	case OPTION_WARN:
 		return parse_warning(argument, &o->unknown_warns);
+	case OPTION_RECORD:
+		o->record = true;
+		return true;
 	case OPTION_APPEND:
 		o->append = argument;
 		return true;

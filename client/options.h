@@ -37,6 +37,7 @@ enum option_id {
 	OPTION_NAME,
 	OPTION_SET,
 	OPTION_WARN,
+	OPTION_RECORD,
 	OPTION_APPEND,
 	OPTION_APPEND_ROS,
 	OPTION_APPEND_HRT,
@@ -61,7 +62,7 @@ struct options {
 	uint32_t given;   /* OPTION_BIT()s */
 	const char *bus;  /* "system", "user" or an address */
 	const char *host; /* NULL: this one */
-	bool quiet, no_legend, follow, running, force, read_only;
+	bool quiet, no_legend, follow, running, record, force, read_only;
 	enum json_mode json;
 	uint64_t timeout_usec; /* 0: hvmd's own */
 	const char *scope;     /* of a reset: "all", "ros" or "hrt" */

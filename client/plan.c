@@ -1,9 +1,10 @@
-/* plan.c - verbs that show guest physical memory: plan, memmap */
+/* plan.c - verbs that show what a VM begins with: plan, memmap, digest */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/hex.h"
 #include "base/macro.h"
 #include "client/inspect.h"
 #include "client/json.h"
@@ -16,9 +17,9 @@
 #include "client/verbs.h"
 #include "spec/support.h"
 
-#define PLAN_IN_FORCE UINT64_C(1) /* flags of GetMemoryPlan */
+#define PLAN_IN_FORCE UINT64_C(1) /* flags of GetMemoryPlan and GetLaunchRecord */
 
-static void add_region(struct json *plan, const char *name, uint64_t start, uint64_t size, const char *access)
+static struct json *make_region(const char *name, uint64_t start, uint64_t size, const char *access)
 {
 	struct json *region = json_new(JSON_OBJECT);
 
@@ -27,7 +28,7 @@ static void add_region(struct json *plan, const char *name, uint64_t start, uint
 	json_set(region, "end", json_uint(start + size));
 	json_set(region, "size", json_uint(size));
 	json_set(region, "access", json_string(access));
-	json_append(plan, region);
+	return region;
 }
 
 /* Hexadecimal digits of the last address, so that all are as wide. */
@@ -40,9 +41,21 @@ static int address_width(const struct json *plan)
 	return snprintf(NULL, 0, "%llx", (unsigned long long)last);
 }
 
+/* "zero", "generated", "file hrt+0x1000", or nothing where there is no memory. */
+static void add_source(struct table *t, const struct json *region)
+{
+	const char *source = json_get_string(region, "source");
+
+	if (json_get(region, "file"))
+		table_printf(t, "%s %s+0x%llx", source, json_get_string(region, "file"),
+			(unsigned long long)json_get_uint(region, "offset"));
+	else
+		table_add(t, strcmp(source, "none") == 0 ? "-" : source);
+}
+
 static void print_table(const struct options *o, const struct json *plan)
 {
-	static const char *const header[] = {"REGION", "START", "END", "SIZE", "ACCESS"};
+	static const char *const header[] = {"REGION", "START", "END", "SIZE", "ACCESS", "SOURCE"};
 	_cleanup_(table_fini) struct table t = table_init(header, ARRAY_SIZE(header));
 	int width = address_width(plan);
 
@@ -55,6 +68,7 @@ static void print_table(const struct options *o, const struct json *plan)
 		table_printf(&t, "0x%0*llx", width, (unsigned long long)json_get_uint(region, "end"));
 		table_add(&t, size);
 		table_add(&t, json_get_string(region, "access"));
+		add_source(&t, region);
 	}
 	table_print(&t, !o->no_legend, stdout);
 }
@@ -67,25 +81,74 @@ static void print_plan(const struct options *o, const struct json *plan)
 		print_table(o, plan);
 }
 
-static enum exit_status print_inspection(
-	const struct options *o, const struct definition_file *f, const struct inspection *i)
+static struct json *inspected_region(const struct memory_region *r)
+{
+	struct json *region = make_region(r->name, r->gpa, r->size, r->access);
+	char hex[2 * INSPECTION_SHA256_SIZE + 1];
+
+	json_set(region, "source", json_string(r->source));
+	if (r->file) {
+		json_set(region, "file", json_string(r->file));
+		json_set(region, "offset", json_uint(r->offset));
+		json_set(region, "bytes", json_uint(r->bytes));
+	}
+	hex_format(r->sha256, sizeof(r->sha256), hex);
+	if (r->has_sha256)
+		json_set(region, "sha256", json_string(hex));
+	return region;
+}
+
+static enum exit_status print_inspected_plan(const struct options *o, const struct inspection *i)
 {
 	_cleanup_json_ struct json *plan = json_new(JSON_ARRAY);
 
-	if (i->error < 0) {
-		say_error(f->path, "%s", i->why.text);
-		return i->error == -EOPNOTSUPP ? STATUS_FAILED : STATUS_INVALID_DEFINITION;
-	}
-	for (size_t n = 0; n < i->plan.n; n++) {
-		const struct memory_region *r = &i->plan.regions[n];
-
-		add_region(plan, r->name, r->gpa, r->size, r->access);
-	}
+	for (size_t n = 0; n < i->plan.n; n++)
+		json_append(plan, inspected_region(&i->plan.regions[n]));
 	print_plan(o, plan);
 	return STATUS_OK;
 }
 
-static enum exit_status plan_file(struct client *c, const char *path)
+static void print_digest(const struct options *o, const char *name, const char *digest, const char *record)
+{
+	_cleanup_json_ struct json *all = json_new(JSON_ARRAY), *one = json_new(JSON_OBJECT);
+
+	if (o->json != JSON_OFF) {
+		json_set(one, "name", json_string(name));
+		json_set(one, "launch_digest", json_string(digest));
+		json_set(one, "record", json_string(record));
+		json_append(all, one);
+		one = NULL;
+		json_print(all, o->json, stdout);
+	} else if (o->record) {
+		fputs(record, stdout);
+	} else {
+		printf("%s  %s\n", digest, name);
+	}
+}
+
+static enum exit_status print_inspected_digest(const struct options *o, const char *name, const struct inspection *i)
+{
+	char hex[2 * INSPECTION_SHA384_SIZE + 1];
+
+	hex_format(i->plan.digest, sizeof(i->plan.digest), hex);
+	print_digest(o, name, hex, i->plan.record);
+	return STATUS_OK;
+}
+
+/* Where a file is inspected: what is printed of it. */
+enum aspect { ASPECT_PLAN, ASPECT_DIGEST };
+
+static enum exit_status print_inspection(
+	const struct options *o, const struct definition_file *f, const struct inspection *i, enum aspect aspect)
+{
+	if (i->error < 0) {
+		say_error(f->path, "%s", i->why.text);
+		return i->error == -EOPNOTSUPP ? STATUS_FAILED : STATUS_INVALID_DEFINITION;
+	}
+	return aspect == ASPECT_PLAN ? print_inspected_plan(o, i) : print_inspected_digest(o, f->spec->name, i);
+}
+
+static enum exit_status inspect_file(struct client *c, const char *path, enum aspect aspect)
 {
 	_cleanup_(definition_file_fini) struct definition_file f = {};
 	enum exit_status status = definition_file_load(path, c->options, &f);
@@ -107,22 +170,36 @@ static enum exit_status plan_file(struct client *c, const char *path)
 	}
 	status = inspect_definition(c->options, &f, &i);
 	if (status == STATUS_OK)
-		status = print_inspection(c->options, &f, &i);
+		status = print_inspection(c->options, &f, &i, aspect);
 	inspection_fini(&i);
 	return status;
 }
 
-static int read_plan(sd_bus_message *reply, struct json *plan)
+static int read_region(sd_bus_message *reply, struct json *plan)
 {
 	const char *name, *access;
+	struct json *details, *region;
 	uint64_t start, size;
-	int r = sd_bus_message_enter_container(reply, 'a', "(stts)");
+	int r = sd_bus_message_read(reply, "stts", &name, &start, &size, &access);
 
-	while (r > 0) {
-		r = sd_bus_message_read(reply, "(stts)", &name, &start, &size, &access);
-		if (r > 0)
-			add_region(plan, name, start, size, access);
-	}
+	if (r < 0)
+		return r;
+	region = make_region(name, start, size, access);
+	json_append(plan, region);
+	r = message_read_json(reply, &details);
+	if (r < 0)
+		return r;
+	properties_move(region, details);
+	json_free(details);
+	return sd_bus_message_exit_container(reply);
+}
+
+static int read_plan(sd_bus_message *reply, struct json *plan)
+{
+	int r = sd_bus_message_enter_container(reply, 'a', "(sttsa{sv})");
+
+	while (r >= 0 && (r = sd_bus_message_enter_container(reply, 'r', "sttsa{sv}")) > 0)
+		r = read_region(reply, plan);
 	return r;
 }
 
@@ -137,11 +214,13 @@ static enum exit_status plan_failed(struct client *c, const char *name, const sd
 	return status;
 }
 
-static enum exit_status get_plan(struct client *c, const char *name, uint64_t flags, sd_bus_message **ret_reply)
+/* What `method` answers from a plan. */
+static enum exit_status ask_plan(
+	struct client *c, const char *name, const char *method, uint64_t flags, sd_bus_message **ret_reply)
 {
 	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
 	_cleanup_message_ sd_bus_message *m = NULL;
-	enum exit_status status = vm_message(c, name, "GetMemoryPlan", &m);
+	enum exit_status status = vm_message(c, name, method, &m);
 	int r;
 
 	if (status != STATUS_OK)
@@ -156,7 +235,7 @@ static enum exit_status plan_name(struct client *c, const char *name, uint64_t f
 {
 	_cleanup_json_ struct json *plan = json_new(JSON_ARRAY);
 	_cleanup_message_ sd_bus_message *reply = NULL;
-	enum exit_status status = get_plan(c, name, flags, &reply);
+	enum exit_status status = ask_plan(c, name, "GetMemoryPlan", flags, &reply);
 	int r;
 
 	if (status != STATUS_OK)
@@ -165,6 +244,22 @@ static enum exit_status plan_name(struct client *c, const char *name, uint64_t f
 	if (r < 0)
 		return say_bad_reply(name, r);
 	print_plan(c->options, plan);
+	return STATUS_OK;
+}
+
+static enum exit_status digest_name(struct client *c, const char *name, uint64_t flags)
+{
+	_cleanup_message_ sd_bus_message *reply = NULL;
+	enum exit_status status = ask_plan(c, name, "GetLaunchRecord", flags, &reply);
+	const char *digest, *record;
+	int r;
+
+	if (status != STATUS_OK)
+		return status;
+	r = sd_bus_message_read(reply, "ss", &digest, &record);
+	if (r < 0)
+		return say_bad_reply(name, r);
+	print_digest(c->options, name, digest, record);
 	return STATUS_OK;
 }
 
@@ -186,7 +281,14 @@ static bool is_file(const char *word)
 
 enum exit_status verb_plan(struct client *c, char **words)
 {
-	return is_file(words[0]) ? plan_file(c, words[0]) : plan_name(c, words[0], 0);
+	return is_file(words[0]) ? inspect_file(c, words[0], ASPECT_PLAN) : plan_name(c, words[0], 0);
+}
+
+enum exit_status verb_digest(struct client *c, char **words)
+{
+	if (c->options->running)
+		return digest_name(c, words[0], PLAN_IN_FORCE);
+	return is_file(words[0]) ? inspect_file(c, words[0], ASPECT_DIGEST) : digest_name(c, words[0], 0);
 }
 
 enum exit_status verb_memmap(struct client *c, char **names)

@@ -245,6 +245,19 @@ const struct verb verb_table[] = {
 		.run = verb_memmap,
 	},
 	{
+		.name = "digest",
+		.group = GROUP_OBSERVE,
+		.arguments = "FILE|NAME",
+		.min_arguments = 1,
+		.max_arguments = 1,
+		.options = OPTION_BIT(RUNNING) | OPTION_BIT(RECORD) | OPTION_BIT(MONITOR) | OPTION_BIT(SET) | OPTION_BIT(WARN),
+		.summary = "Show the launch digest",
+		.help = "Prints the SHA-384 of everything that the next start begins with: memory\n"
+			"and registers. It is the same on every host. --running prints that of the\n"
+			"VM that runs; --record the text that it is the digest of.",
+		.run = verb_digest,
+	},
+	{
 		.name = "capabilities",
 		.group = GROUP_DAEMON,
 		.arguments = "",

@@ -73,6 +73,7 @@ enum exit_status verb_capabilities(struct client *c, char **none);
 enum exit_status verb_version(struct client *c, char **none);
 /* plan.c */
 enum exit_status verb_plan(struct client *c, char **files_or_names);
+enum exit_status verb_digest(struct client *c, char **words);
 enum exit_status verb_memmap(struct client *c, char **names);
 /* help.c */
 enum exit_status verb_help(struct client *c, char **verbs);

@@ -11,7 +11,7 @@
 /* The fields of a summary in their order, org.hvmd1(5): their names are those of the properties. */
 static const char *const vm_fields[] = {"name", "uuid", "state", "state_reason", "state_details",
 	"state_change_timestamp", "exit_reason", "definition_file", "leader", "vcpus", "memory_bytes",
-	"autostart", "definition_changed", "n_resets", "partitions"};
+	"autostart", "definition_changed", "n_resets", "partitions", "cage", "launch_digest"};
 static const char *const partition_fields[] = {
 	"role", "state", "first_vcpu", "n_vcpus", "memory_start", "memory_bytes", "n_resets"};
 

@@ -27,10 +27,11 @@
 #include "base/macro.h"
 
 #define LINK_MAGIC       0x4C4D5648u /* "HVML" */
-#define LINK_VERSION     4u
+#define LINK_VERSION     5u
 #define LINK_VERSION_OLDEST 4u /* the oldest that a monitor may speak and still be controlled */
 #define LINK_MESSAGE_MAX 65536u /* bytes, with the header */
 #define LINK_FDS_MAX     18u
+#define LINK_DIGEST_SIZE 48u /* SHA-384 */
 #define LINK_FD          3 /* the monitor finds its end of the link here */
 
 struct link_header {
@@ -68,7 +69,13 @@ enum link_type {
 	 * not block (O_NONBLOCK).
 	 */
 	LINK_CONSOLE = 6,
-	/* Reply body: u32 count, then for each region string name, u64 GPA, u64 bytes, string who may touch it */
+	/*
+	 * Reply body: u32 count, then for each region string name, u64 GPA, u64 bytes,
+	 * string who may touch it, string where its bytes come from. Where that is
+	 * "file": string id of the file, u64 offset in it, u64 bytes of it; where it is
+	 * "file" or "generated": 32 bytes of SHA-256. Then string the launch record
+	 * (hvmd-digest(7); empty: not known) and 48 bytes, the SHA-384 of it.
+	 */
 	LINK_PLAN = 7,
 	/*
 	 * Instead of LINK_SETUP: say what the definition and its images would make.
@@ -120,6 +127,8 @@ enum link_type {
 	 * state (both CLOCK_MONOTONIC, usec), u32 resets, u32 resets of the ROS, u32 of the HRT.
 	 */
 	LINK_RUN = 0x10F,
+	/* The launch digest, sent before the reply to a successful LINK_START. Payload: LINK_DIGEST_SIZE bytes. */
+	LINK_LAUNCH = 0x106,
 };
 
 enum link_console {

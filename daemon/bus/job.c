@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "bus/objects.h"
@@ -102,16 +103,57 @@ void job_done_verify(void *userdata, int error, const struct error *e, const str
 	log_answer(error < 0 ? answer_error(job->call, error, e) : answer_faults(job->call, faults, n));
 }
 
+static int append_detail(sd_bus_message *reply, const char *key, const char *type, const void *value)
+{
+	int r = sd_bus_message_open_container(reply, 'e', "sv");
+
+	if (r >= 0)
+		r = sd_bus_message_append_basic(reply, 's', key);
+	if (r >= 0)
+		r = sd_bus_message_open_container(reply, 'v', type);
+	if (r >= 0)
+		r = sd_bus_message_append_basic(reply, type[0], value);
+	if (r >= 0)
+		r = sd_bus_message_close_container(reply);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_details(sd_bus_message *reply, const struct memory_region *region)
+{
+	char hex[2 * INSPECTION_SHA256_SIZE + 1];
+	int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+
+	if (r >= 0)
+		r = append_detail(reply, "source", "s", region->source);
+	if (r >= 0 && region->file)
+		r = append_detail(reply, "file", "s", region->file);
+	if (r >= 0 && region->file)
+		r = append_detail(reply, "offset", "t", &region->offset);
+	if (r >= 0 && region->file)
+		r = append_detail(reply, "bytes", "t", &region->bytes);
+	hex_format(region->sha256, sizeof(region->sha256), hex);
+	if (r >= 0 && region->has_sha256)
+		r = append_detail(reply, "sha256", "s", hex);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_region(sd_bus_message *reply, const struct memory_region *region)
+{
+	int r = sd_bus_message_open_container(reply, 'r', "sttsa{sv}");
+
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "stts", region->name, region->gpa, region->size, region->access);
+	if (r >= 0)
+		r = append_details(reply, region);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int append_map(sd_bus_message *reply, const struct memory_map *map)
 {
-	int r = sd_bus_message_open_container(reply, 'a', "(stts)");
+	int r = sd_bus_message_open_container(reply, 'a', "(sttsa{sv})");
 
-	for (size_t i = 0; r >= 0 && i < map->n; i++) {
-		const struct memory_region *region = &map->regions[i];
-
-		r = sd_bus_message_append(
-			reply, "(stts)", region->name, region->gpa, region->size, region->access);
-	}
+	for (size_t i = 0; r >= 0 && i < map->n; i++)
+		r = append_region(reply, &map->regions[i]);
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -133,4 +175,19 @@ void job_done_plan(void *userdata, int error, const struct error *e, const struc
 	_cleanup_(job_freep) struct job *job = userdata;
 
 	log_answer(error < 0 ? answer_error(job->call, error, e) : answer_map(job->call, map));
+}
+
+static int answer_record(sd_bus_message *call, const struct memory_map *map)
+{
+	char hex[2 * INSPECTION_SHA384_SIZE + 1];
+
+	hex_format(map->digest, sizeof(map->digest), hex);
+	return sd_bus_reply_method_return(call, "ss", hex, map->record);
+}
+
+void job_done_record(void *userdata, int error, const struct error *e, const struct memory_map *map)
+{
+	_cleanup_(job_freep) struct job *job = userdata;
+
+	log_answer(error < 0 ? answer_error(job->call, error, e) : answer_record(job->call, map));
 }

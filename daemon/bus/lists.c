@@ -84,6 +84,8 @@ static int append_summary(sd_bus_message *reply, const struct vm *vm)
 			(int)(vm->replaced != NULL), vm->n_resets);
 	if (r >= 0)
 		r = append_partitions(reply, vm);
+	if (r >= 0)
+		r = sd_bus_message_append(reply, "ss", vm_cage(vm), vm->launch_digest);
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 

@@ -16,6 +16,7 @@ static const char *const state_properties[] = {"State", "StateReason", "StateDet
 static const char *const definition_properties[] = {
 	"UUID", "DefinitionChanged", "VCPUs", "MemoryBytes", "BootProtocol", "Partitions", "Consoles", NULL};
 static const char *const autostart_properties[] = {"Autostart", NULL};
+static const char *const launch_properties[] = {"LaunchDigest", NULL};
 static const char *const reset_properties[] = {"NResets", NULL};
 static const char *const partition_properties[] = {"State", "StateReason", "StateDetails", "NResets", NULL};
 static const char *const extent_properties[] = {
@@ -54,6 +55,8 @@ static void on_changed(void *userdata, struct vm *vm, unsigned changes)
 		tell_properties(userdata, path, HVMD_IFACE_VM, state_properties);
 	if (changes & VM_CHANGED_AUTOSTART)
 		tell_properties(userdata, path, HVMD_IFACE_VM, autostart_properties);
+	if (changes & VM_CHANGED_LAUNCH)
+		tell_properties(userdata, path, HVMD_IFACE_VM, launch_properties);
 	if (changes & VM_CHANGED_RESETS)
 		tell_properties(userdata, path, HVMD_IFACE_VM, reset_properties);
 	if (changes & VM_CHANGED_ROS)

@@ -81,6 +81,7 @@ void job_done_define(void *job, int error, const struct error *e, struct vm *vm)
 void job_done_verify(void *job, int error, const struct error *e, const struct image_fault *faults,
 	size_t n); /* registry_verified_fn */
 void job_done_plan(void *job, int error, const struct error *e, const struct memory_map *map); /* vm_plan_fn */
+void job_done_record(void *job, int error, const struct error *e, const struct memory_map *map); /* the same */
 
 /* calls.c: what the Manager and the objects themselves offer alike. Each reads its arguments from `call`. */
 int call_start(sd_bus_message *call, struct vm *vm, sd_bus_error *error);     /* t */
@@ -101,7 +102,7 @@ void scope_begin(struct bus *bus, const struct vm *vm);
 char *scope_name(const struct vm *vm);
 
 /* lists.c: methods of the Manager that tell of many VMs; userdata is the bus. */
-#define VM_SUMMARY_FIELDS "sayssstssuutbbua(ssuuttu)"
+#define VM_SUMMARY_FIELDS "sayssstssuutbbua(ssuuttu)ss"
 #define VM_SUMMARY_TYPE   "(" VM_SUMMARY_FIELDS ")"
 #define MANAGED_MAX       2000 /* VMs that GetManagedObjects tells of */
 int call_list(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -62,7 +62,8 @@ static int method_get_definition(sd_bus_message *m, void *userdata, sd_bus_error
 	return text ? sd_bus_reply_method_return(m, "s", text) : bus_fail(error, -ENOMEM, NULL);
 }
 
-static int method_get_memory_plan(sd_bus_message *m, void *userdata, sd_bus_error *error)
+/* Both of these answer from a plan, of the next start or of the run in force. */
+static int plan_call(sd_bus_message *m, struct vm *vm, vm_plan_fn done, sd_bus_error *error)
 {
 	_cleanup_(job_freep) struct job *job = NULL;
 	struct error e = {};
@@ -77,14 +78,21 @@ static int method_get_memory_plan(sd_bus_message *m, void *userdata, sd_bus_erro
 	job = job_new(m);
 	if (!job)
 		return bus_fail(error, -ENOMEM, NULL);
-	if (flags & PLAN_IN_FORCE)
-		r = vm_plan_running(userdata, job_done_plan, job, &e);
-	else
-		r = vm_plan_next(userdata, job_done_plan, job, &e);
+	r = flags & PLAN_IN_FORCE ? vm_plan_running(vm, done, job, &e) : vm_plan_next(vm, done, job, &e);
 	if (r < 0)
 		return bus_fail(error, r, &e);
 	take_ptr(job);
 	return 1;
+}
+
+static int method_get_memory_plan(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	return plan_call(m, userdata, job_done_plan, error);
+}
+
+static int method_get_launch_record(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	return plan_call(m, userdata, job_done_record, error);
 }
 
 static int method_telemetry(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -324,6 +332,14 @@ GETTER(get_responsive)
 	return sd_bus_message_append(reply, "b", vm->monitor && !vm->unresponsive);
 }
 
+GETTER(get_launch_digest)
+{
+	struct vm *vm = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "s", vm->launch_digest);
+}
+
 GETTER(get_cage)
 {
 	GETTER_UNUSED;
@@ -372,8 +388,10 @@ const sd_bus_vtable vm_vtable[] = {
 	SD_BUS_METHOD_WITH_NAMES("Undefine", "t", SD_BUS_PARAM(flags), NULL, , method_undefine, 0),
 	SD_BUS_METHOD_WITH_NAMES("GetDefinition", "t", SD_BUS_PARAM(flags), "s", SD_BUS_PARAM(definition),
 		method_get_definition, READ),
-	SD_BUS_METHOD_WITH_NAMES("GetMemoryPlan", "t", SD_BUS_PARAM(flags), "a(stts)", SD_BUS_PARAM(plan),
+	SD_BUS_METHOD_WITH_NAMES("GetMemoryPlan", "t", SD_BUS_PARAM(flags), "a(sttsa{sv})", SD_BUS_PARAM(plan),
 		method_get_memory_plan, READ),
+	SD_BUS_METHOD_WITH_NAMES("GetLaunchRecord", "t", SD_BUS_PARAM(flags), "ss",
+		SD_BUS_PARAM(digest) SD_BUS_PARAM(record), method_get_launch_record, READ),
 	SD_BUS_METHOD_WITH_NAMES("GetTelemetry", "ast", SD_BUS_PARAM(groups) SD_BUS_PARAM(flags), "a{sv}",
 		SD_BUS_PARAM(telemetry), method_telemetry, READ),
 	SD_BUS_METHOD_WITH_NAMES("OpenConsole", "st", SD_BUS_PARAM(console) SD_BUS_PARAM(flags), "hs",
@@ -405,6 +423,7 @@ const sd_bus_vtable vm_vtable[] = {
 	SD_BUS_PROPERTY("Consoles", "as", get_consoles, 0, EMITS),
 	SD_BUS_PROPERTY("Leader", "u", get_leader, 0, EMITS),
 	SD_BUS_PROPERTY("Responsive", "b", get_responsive, 0, EMITS),
+	SD_BUS_PROPERTY("LaunchDigest", "s", get_launch_digest, 0, EMITS),
 	SD_BUS_PROPERTY("Cage", "s", get_cage, 0, 0),
 	SD_BUS_PROPERTY("Unit", "s", get_unit, 0, 0),
 	SD_BUS_PROPERTY("ExitReason", "s", get_exit_reason, 0, EMITS),

@@ -41,6 +41,15 @@ static void *at(struct memory *memory, uint64_t gpa, uint64_t size)
 	return p;
 }
 
+/* Bytes that are a file's need not be written: they may stand there already, or not be wanted. */
+static void write_file(struct memory *memory, uint64_t gpa, const uint8_t *data, uint64_t size)
+{
+	void *p = size ? memory_at(memory, gpa, size) : NULL;
+
+	if (p)
+		memcpy(p, data, size);
+}
+
 /* From GVAs as linked to GPAs, and to GVAs as they are now. */
 static void relocate(const struct plan *plan, const struct hrt_image *image, const uint8_t *data, struct memory *memory)
 {
@@ -59,8 +68,7 @@ static void write_segments(const struct plan *plan, const struct hrt_image *imag
 	const struct image_segment *s;
 
 	for (s = image->segments; s < image->segments + image->n_segments; s++)
-		if (s->file_size)
-			memcpy(at(memory, plan->image_base + s->gpa, s->file_size), data + s->offset, s->file_size);
+		write_file(memory, plan->image_base + s->gpa, data + s->offset, s->file_size);
 }
 
 static void write_sections(const struct plan *plan, const struct hrt_image *image, const uint8_t *data,
@@ -79,8 +87,7 @@ static void write_modules(const struct plan *plan, const struct hrt_source *sour
 	for (size_t i = 0; i < plan->n_modules; i++) {
 		const struct plan_module *m = &plan->modules[i];
 
-		if (m->size)
-			memcpy(at(memory, m->gpa, m->size), source->files[source->spec->hrt_modules.items[i].file].data, m->size);
+		write_file(memory, m->gpa, source->files[source->spec->hrt_modules.items[i].file].data, m->size);
 	}
 }
 

@@ -37,7 +37,8 @@ struct boot_registers {
 
 /*
  * Writes the image's segments, relocated where that was planned, and what is
- * handed over beside it. The source has the files that were planned for.
+ * handed over beside it; what is a file's, as far as the memory has it. The source
+ * has the files that were planned for.
  */
 void boot_write_image(const struct plan *plan, const struct hrt_source *source, struct memory *memory);
 

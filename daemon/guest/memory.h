@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MEMORY_WINDOWS_MAX 8
+#define MEMORY_WINDOWS_MAX 200 /* as many as a plan has regions, for who wants them apart; a machine has four */
 
 struct memory_window {
 	uint64_t gpa;

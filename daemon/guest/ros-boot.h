@@ -56,7 +56,7 @@ int ros_boot_init(struct ros_boot *boot, const struct vm_spec *spec, const struc
  */
 int ros_boot_plan(struct ros_boot *boot, struct plan *plan, struct error *e);
 
-/* Writes it; the memory is zero before. Returns 0, or -ENOMEM with a sentence. */
+/* Writes it, what comes from files as far as the memory has it; it is zero before. 0, or -ENOMEM with a sentence. */
 int ros_boot_write(const struct ros_boot *boot, struct memory *memory, struct error *e);
 
 /* The registers of the first core at the kernel's first instruction. */

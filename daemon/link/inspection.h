@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,16 +16,27 @@
 
 struct cursor;
 
+#define INSPECTION_SHA256_SIZE 32
+#define INSPECTION_SHA384_SIZE 48
+
 struct memory_region {
 	char *name;         /* owned; not empty, printable ASCII */
 	uint64_t gpa;       /* above the end of the region before */
 	uint64_t size;      /* bytes, > 0; gpa + size does not overflow */
 	const char *access; /* static: "ros", "hrt", "both" or "device" */
+	const char *source; /* static: "zero", "file", "generated" or "none" */
+	bool has_sha256;    /* "file": of the whole file; "generated": of the region's bytes */
+	uint8_t sha256[INSPECTION_SHA256_SIZE];
+	char *file;         /* owned; "file": its id, UTF-8 without control characters; otherwise NULL */
+	uint64_t offset;    /* "file": where in it */
+	uint64_t bytes;     /* "file": how many of them, up to `size`; zero follows */
 };
 
 struct memory_map {
 	struct memory_region *regions; /* owned */
 	size_t n;
+	char *record; /* owned: the launch record, lines of printable ASCII; empty: not known */
+	uint8_t digest[INSPECTION_SHA384_SIZE]; /* of the record */
 };
 
 void memory_map_fini(struct memory_map *map);

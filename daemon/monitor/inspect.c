@@ -12,6 +12,7 @@
 #include "link/link.h"
 #include "monitor/cage.h"
 #include "monitor/machine.h"
+#include "monitor/measure.h"
 #include "monitor/prepare.h"
 #include "spec/spec.h"
 #include "spec/wire.h"
@@ -97,17 +98,6 @@ static void inspect_file(struct findings *f, size_t index, int fd, struct buffer
 		judged(reply, "", "");
 }
 
-void inspect_append_plan(const struct plan *plan, struct buffer *b)
-{
-	buffer_append_uint(b, plan->n_regions, 4);
-	for (size_t i = 0; i < plan->n_regions; i++) {
-		link_append_string(b, plan->regions[i].name);
-		buffer_append_uint(b, plan->regions[i].gpa, 8);
-		buffer_append_uint(b, plan->regions[i].size, 8);
-		link_append_string(b, plan_access_to_string(plan->regions[i].access));
-	}
-}
-
 /* All that a plan needs have been looked at, and could be read. */
 static bool has_images(struct findings *f, size_t n_files)
 {
@@ -125,14 +115,14 @@ static bool has_images(struct findings *f, size_t n_files)
  */
 static void append_plan(struct findings *f, size_t n_files, struct buffer *reply)
 {
-	static const struct hrt_processor usual = {.gigabyte_pages = true};
+	_cleanup_(measure_freep) struct measure *measure = NULL;
 
 	if (has_images(f, n_files))
-		f->error = prepare(f->spec, f->files, &usual, &f->prepared, &f->why);
+		f->error = measure_new(f->spec, f->files, &measure, &f->why);
 	buffer_append_uint(reply, (uint32_t)f->error, 4);
 	link_append_string(reply, f->error < 0 ? error_text(&f->why, f->error) : "");
 	if (f->error == 0)
-		inspect_append_plan(&f->prepared.plan, reply);
+		measure_append_plan(&measure->plan, f->spec, measure, reply);
 }
 
 static void findings_free(struct findings *f)

@@ -17,6 +17,3 @@ struct plan;
  * nothing but sending that reply.
  */
 int inspect(struct link_message *request, struct buffer *reply, struct error *e);
-
-/* Appends the regions of a plan in the form of LINK_PLAN (abi/link.h). */
-void inspect_append_plan(const struct plan *plan, struct buffer *b);

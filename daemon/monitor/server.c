@@ -23,6 +23,7 @@
 #include "monitor/console.h"
 #include "monitor/inspect.h"
 #include "monitor/machine.h"
+#include "monitor/measure.h"
 #include "monitor/restart.h"
 #include "monitor/telemetry.h"
 #include "spec/spec.h"
@@ -46,6 +47,7 @@ struct server {
 	struct last_news news[N_PARTITION_ROLES];
 	uint32_t n_resets;
 	uint64_t changed_usec; /* when a partition last changed its state */
+	struct measure *measure; /* owned; NULL before LINK_START, and where it failed */
 	uint64_t started_usec;
 	uint64_t flush_at;   /* CLOCK_MONOTONIC; 0: no line is unfinished */
 	uint64_t talk_at;    /* when the protocol of ROS and HRT wants us; UINT64_MAX: not */
@@ -109,6 +111,28 @@ static void tell_boots(struct server *server)
 		tell_hrt(server);
 	if (server->machine->spec->ros_boots)
 		tell_ros(server);
+}
+
+/* What cannot be measured runs as well: then its digest is not known. */
+static void measure(struct server *server)
+{
+	const struct machine *machine = server->machine;
+	struct error e = {};
+	int r = measure_new(machine->spec, machine->files, &server->measure, &e);
+
+	if (r < 0)
+		log_warning("vm %s: there is no launch digest: %s", machine->spec->name, error_text(&e, r));
+}
+
+static void tell_launch(struct server *server)
+{
+	struct buffer b;
+
+	if (!server->measure)
+		return;
+	b = link_message_begin(LINK_LAUNCH, 0);
+	buffer_append(&b, server->measure->digest, LAUNCH_DIGEST_SIZE);
+	send_message(server, &b);
 }
 
 static void send_state(struct server *server, const struct partition *p, const struct crash *crash)
@@ -181,6 +205,7 @@ static void tell_everything(struct server *server)
 
 	tell_hello(server);
 	tell_boots(server);
+	tell_launch(server);
 	for (int role = 0; role < N_PARTITION_ROLES; role++) {
 		const struct last_news *news = &server->news[role];
 
@@ -236,6 +261,10 @@ static void do_start(struct server *server, struct link_message *m, struct error
 	int r = machine_start(server->machine, e);
 
 	tell_states(server);
+	if (r == 0) {
+		measure(server); /* while the guest runs already */
+		tell_launch(server);
+	}
 	server->link.outlives = r == 0 && server->link.listener >= 0;
 	reply(server, m, r, e);
 }
@@ -341,7 +370,7 @@ static void do_plan(struct server *server, struct link_message *m, struct error 
 {
 	struct buffer b = link_reply_begin(m->header.serial, 0, e);
 
-	inspect_append_plan(&server->machine->boot.plan, &b);
+	measure_append_plan(&server->machine->boot.plan, server->machine->spec, server->measure, &b);
 	send_message(server, &b);
 }
 
@@ -584,6 +613,7 @@ static void end(struct server *server)
 #ifdef BUILT_WITH_SANITIZERS
 	if (parked) {
 		server->machine = machine_free(server->machine);
+		server->measure = measure_free(server->measure);
 		return;
 	}
 #else

@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/hex.h"
 #include "base/macro.h"
+#include "base/utf8.h"
 
 static int read_digits(const char *text, unsigned base, uint64_t *ret)
 {
@@ -100,30 +101,6 @@ char *value_trim(char *text)
 	return text;
 }
 
-/* Bytes of the UTF-8 character at `p` (RFC 3629, section 4: no overlong forms, no surrogates); 0 when it is
- * none. */
-static size_t utf8_size(const unsigned char *p)
-{
-	size_t size = p[0] < 0x80 ? 1 : p[0] >= 0xF0 ? 4 : p[0] >= 0xE0 ? 3 : 2;
-
-	if (size == 1)
-		return 1;
-	if (p[0] < 0xC2 || p[0] > 0xF4)
-		return 0;
-	for (size_t i = 1; i < size; i++)
-		if ((p[i] & 0xC0) != 0x80) /* a NUL ends the loop as well */
-			return 0;
-	if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) || (p[0] == 0xF0 && p[1] < 0x90) ||
-		(p[0] == 0xF4 && p[1] > 0x8F))
-		return 0;
-	return size;
-}
-
-static bool is_control(const unsigned char *p, size_t size)
-{
-	return p[0] < 0x20 || p[0] == 0x7F || (size == 2 && p[0] == 0xC2 && p[1] < 0xA0);
-}
-
 void value_quote_into(const char *text, char *ret, size_t size)
 {
 	const unsigned char *p = (const unsigned char *)text;
@@ -131,7 +108,7 @@ void value_quote_into(const char *text, char *ret, size_t size)
 
 	while (*p) {
 		size_t n = utf8_size(p);
-		bool plain = n > 0 && !is_control(p, n);
+		bool plain = n > 0 && !utf8_is_control(p, n);
 		size_t wanted = plain ? n : 1;
 
 		if (used + 4 <= size)

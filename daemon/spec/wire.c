@@ -39,6 +39,14 @@ static void encode_pins(const struct vm_spec *spec, struct buffer *b)
 		buffer_append_uint(b, spec->core[i].pinned ? spec->core[i].cpu + 1 : 0, 4);
 }
 
+/* Where the file is not stored its SHA-256 is not known, and zero. */
+static void encode_file(const struct spec_file *file, struct buffer *b)
+{
+	link_append_string(b, file->id);
+	buffer_append_uint(b, file->stored, 1);
+	buffer_append(b, file->sha256, sizeof(file->sha256));
+}
+
 static void encode_modules(const struct spec_modules *modules, struct buffer *b)
 {
 	buffer_append_uint(b, modules->n, 4);
@@ -69,7 +77,7 @@ void spec_encode(const struct vm_spec *spec, struct buffer *b)
 	buffer_append_uint(b, spec->ros_memory, 8);
 	buffer_append_uint(b, spec->n_files, 4);
 	for (size_t i = 0; i < spec->n_files; i++)
-		link_append_string(b, spec->files[i].id);
+		encode_file(&spec->files[i], b);
 	encode_devices(spec, b);
 	buffer_append_uint(b, spec->ros_file, 4);
 	buffer_append_uint(b, spec->ros_initrd, 4);
@@ -104,13 +112,28 @@ static void *decode_count(struct cursor *c, size_t max, size_t item_size, uint32
 	return items;
 }
 
+static void decode_file(struct cursor *c, struct spec_file *file)
+{
+	uint8_t stored;
+	const uint8_t *sha256;
+
+	file->id = link_read_string(c);
+	stored = cursor_u8(c);
+	sha256 = cursor_bytes(c, sizeof(file->sha256));
+	if (stored > 1)
+		c->overrun = true;
+	file->stored = stored == 1;
+	if (sha256)
+		memcpy(file->sha256, sha256, sizeof(file->sha256));
+}
+
 static void decode_files(struct cursor *c, struct vm_spec *spec)
 {
 	uint32_t n;
 
 	spec->files = decode_count(c, SPEC_FILES_MAX, sizeof(*spec->files), &n);
 	for (; spec->files && spec->n_files < n && cursor_ok(c); spec->n_files++)
-		spec->files[spec->n_files].id = link_read_string(c);
+		decode_file(c, &spec->files[spec->n_files]);
 }
 
 /* An empty text and none are the same. */

@@ -99,6 +99,7 @@ static const char *request_name(enum link_type type)
 	case LINK_HRT:
 	case LINK_ROS:
 	case LINK_RUN:
+	case LINK_LAUNCH:
 		break;
 	}
 	return "nothing";
@@ -251,6 +252,16 @@ static const char *take_ros(struct monitor *m, struct cursor *c)
 	return NULL;
 }
 
+static const char *take_launch(struct monitor *m, struct cursor *c)
+{
+	const uint8_t *digest = cursor_bytes(c, LINK_DIGEST_SIZE);
+
+	if (!digest || c->left > 0)
+		return "its launch digest has another length";
+	m->hooks->launch(m->userdata, digest);
+	return NULL;
+}
+
 static const char *take_reset_done(struct monitor *m, struct cursor *c)
 {
 	uint8_t scope = cursor_u8(c);
@@ -351,6 +362,8 @@ static const char *take_message(struct monitor *m, struct link_message *message)
 		return m->version == LINK_VERSION ? take_ros(m, c) : NULL;
 	case LINK_RUN:
 		return take_run(m, c);
+	case LINK_LAUNCH:
+		return m->version == LINK_VERSION ? take_launch(m, c) : NULL;
 	case LINK_RESET_DONE:
 		return take_reset_done(m, c);
 	case LINK_REPLY:

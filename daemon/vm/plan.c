@@ -72,6 +72,11 @@ static void on_ros(void *userdata, const struct monitor_ros *ros)
 	(void)userdata, (void)ros;
 }
 
+static void on_launch(void *userdata, const uint8_t digest[LINK_DIGEST_SIZE])
+{
+	(void)userdata, (void)digest;
+}
+
 static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus)
 {
 	(void)userdata, (void)scope, (void)first_vcpu, (void)n_vcpus;
@@ -81,6 +86,7 @@ static const struct monitor_hooks hooks = {
 	.partition = on_partition,
 	.hrt = on_hrt,
 	.ros = on_ros,
+	.launch = on_launch,
 	.reset_done = on_reset_done,
 	.gone = on_gone,
 };

@@ -23,6 +23,7 @@
 #include "abi/messages.h"
 #include "base/buffer.h"
 #include "base/cursor.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "spec/append.h"
@@ -434,6 +435,14 @@ static void on_ros(void *userdata, const struct monitor_ros *ros)
 	tell(vm, changed, vm, VM_CHANGED_ROS_IMAGE);
 }
 
+static void on_launch(void *userdata, const uint8_t digest[LINK_DIGEST_SIZE])
+{
+	struct vm *vm = userdata;
+
+	hex_format(digest, LINK_DIGEST_SIZE, vm->launch_digest);
+	tell(vm, changed, vm, VM_CHANGED_LAUNCH);
+}
+
 static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus)
 {
 	struct vm *vm = userdata;
@@ -489,6 +498,7 @@ static const struct monitor_hooks hooks = {
 	.partition = on_partition,
 	.hrt = on_hrt,
 	.ros = on_ros,
+	.launch = on_launch,
 	.reset_done = on_reset_done,
 	.gone = on_gone,
 };
@@ -714,11 +724,12 @@ static void begin_run(struct vm *vm)
 	vm->pid = monitor_pid(vm->monitor);
 	vm->hrt = (struct monitor_hrt){};
 	vm->ros = (struct monitor_ros){};
+	vm->launch_digest[0] = '\0';
 	vm->n_resets = 0;
 	for (int role = 0; role < N_PARTITION_ROLES; role++)
 		partition_clear(&vm->partitions[role]);
 	tell(vm, changed, vm, VM_CHANGED_RESETS | VM_CHANGED_ROS | VM_CHANGED_HRT | VM_CHANGED_HRT_IMAGE |
-		VM_CHANGED_ROS_IMAGE);
+		VM_CHANGED_ROS_IMAGE | VM_CHANGED_LAUNCH);
 }
 
 static int check_startable(const struct vm *vm, struct error *e)

@@ -29,6 +29,7 @@ struct store;
 struct telemetry;
 struct vm;
 
+#define VM_DIGEST_HEX_SIZE (2 * LINK_DIGEST_SIZE + 1)
 #define VM_STOP_USEC 1000000ull /* how long a monitor may take to go before it is killed */
 
 struct vm_partition {
@@ -58,6 +59,7 @@ enum vm_change {
 	VM_CHANGED_HRT_IMAGE = 32, /* what the HRT image asked for and got */
 	VM_CHANGED_AUTOSTART = 64,
 	VM_CHANGED_ROS_IMAGE = 128, /* how the kernel of the ROS is booted */
+	VM_CHANGED_LAUNCH = 256,   /* the launch digest */
 };
 
 /* News for the layer above. Called from the event loop and from inside the functions that change a VM. */
@@ -119,6 +121,7 @@ struct vm {
 	struct monitor_ros ros; /* the same */
 	bool survives;          /* the run: this hvmd may go and another take over */
 	bool adopting;          /* the monitor of an earlier hvmd, which has not told yet how things are */
+	char launch_digest[VM_DIGEST_HEX_SIZE]; /* the same; "": there was none */
 	bool autostart;        /* it is started when hvmd is */
 	bool unresponsive;     /* its monitor leaves requests unanswered */
 	uint32_t n_resets;     /* in the present run or the last one */

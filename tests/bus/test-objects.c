@@ -231,11 +231,11 @@ Test(objects, manager_tells_of_more_vms_than_the_object_manager_may)
 		"2001 VMs are more than GetManagedObjects tells of, which is 2000; ask "
 		"org.hvmd1.Manager.SummarizeVMs");
 	expect_success(call(MANAGER, "SummarizeVMs", "ast", 0, (uint64_t)0));
-	cr_assert_gt(sd_bus_message_enter_container(call_reply, 'a', "(sayssstssuutbbua(ssuuttu))"), 0);
-	while (sd_bus_message_enter_container(call_reply, 'r', "sayssstssuutbbua(ssuuttu)") > 0) {
+	cr_assert_gt(sd_bus_message_enter_container(call_reply, 'a', "(sayssstssuutbbua(ssuuttu)ss)"), 0);
+	while (sd_bus_message_enter_container(call_reply, 'r', "sayssstssuutbbua(ssuuttu)ss") > 0) {
 		sd_bus_message_read(call_reply, "s", &name);
 		n++;
-		sd_bus_message_skip(call_reply, "ayssstssuutbbua(ssuuttu)");
+		sd_bus_message_skip(call_reply, "ayssstssuutbbua(ssuuttu)ss");
 		sd_bus_message_exit_container(call_reply);
 	}
 	cr_expect_eq(n, 2001);

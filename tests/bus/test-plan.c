@@ -24,6 +24,29 @@ static int get_plan(const char *name, uint64_t flags)
 	return call(path, "org.hvmd1.VM", "GetMemoryPlan", "t", flags);
 }
 
+/* What else is said of a region, and the end of the line. */
+static size_t append_details(char *text, size_t room)
+{
+	const char *key, *word;
+	uint64_t number;
+	size_t used = 0;
+
+	cr_assert_gt(sd_bus_message_enter_container(call_reply, 'a', "{sv}"), 0);
+	while (sd_bus_message_enter_container(call_reply, 'e', "sv") > 0) {
+		cr_assert_gt(sd_bus_message_read(call_reply, "s", &key), 0);
+		if (strcmp(key, "offset") == 0 || strcmp(key, "bytes") == 0) {
+			cr_assert_gt(sd_bus_message_read(call_reply, "v", "t", &number), 0);
+			used += (size_t)snprintf(text + used, room - used, " %s=0x%llx", key, (unsigned long long)number);
+		} else {
+			cr_assert_gt(sd_bus_message_read(call_reply, "v", "s", &word), 0);
+			used += (size_t)snprintf(text + used, room - used, " %s=%s", key, word);
+		}
+		cr_assert_geq(sd_bus_message_exit_container(call_reply), 0);
+	}
+	cr_assert_geq(sd_bus_message_exit_container(call_reply), 0);
+	return used + (size_t)snprintf(text + used, room - used, "\n");
+}
+
 /* The plan of the last reply, a line a region; static memory. */
 static const char *plan_text(void)
 {
@@ -33,10 +56,14 @@ static const char *plan_text(void)
 	size_t used = 0;
 
 	text[0] = '\0';
-	cr_assert_gt(sd_bus_message_enter_container(call_reply, 'a', "(stts)"), 0);
-	while (sd_bus_message_read(call_reply, "(stts)", &name, &gpa, &size, &access) > 0)
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s 0x%llx 0x%llx %s\n", name,
+	cr_assert_gt(sd_bus_message_enter_container(call_reply, 'a', "(sttsa{sv})"), 0);
+	while (sd_bus_message_enter_container(call_reply, 'r', "sttsa{sv}") > 0) {
+		cr_assert_gt(sd_bus_message_read(call_reply, "stts", &name, &gpa, &size, &access), 0);
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s 0x%llx 0x%llx %s", name,
 			(unsigned long long)gpa, (unsigned long long)size, access);
+		used += append_details(text + used, sizeof(text) - used);
+		cr_assert_geq(sd_bus_message_exit_container(call_reply), 0);
+	}
 	return text;
 }
 
@@ -46,9 +73,10 @@ static void start(const char *name)
 }
 
 /* harness.h: 16 MiB, of which the ROS has 4. */
-static const char fake_plan[] = "ros memory 0x0 0x400000 both\n"
-				"hrt memory 0x400000 0xc00000 hrt\n"
-				"device hole 0xfec00000 0x1400000 device\n";
+static const char fake_plan[] = "ros memory 0x0 0x400000 both source=zero\n"
+				"image 0 0x400000 0xc00000 hrt source=file file=hrt offset=0x1000 bytes=0x8 "
+				"sha256=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n"
+				"device hole 0xfec00000 0x1400000 device source=none\n";
 
 /* How many processes hvmd has. */
 static unsigned n_children(void)
@@ -94,6 +122,25 @@ Test(plan, of_the_run_in_force_is_asked_of_its_monitor)
 	expect_success(get_plan("a", IN_FORCE));
 	cr_expect_str_eq(plan_text(), fake_plan);
 	cr_expect(children_become(1));
+}
+
+static void expect_record(uint64_t flags)
+{
+	const char *digest, *record;
+
+	expect_success(call("/org/hvmd1/vm/a", "org.hvmd1.VM", "GetLaunchRecord", "t", flags));
+	cr_assert_gt(sd_bus_message_read(call_reply, "ss", &digest, &record), 0);
+	cr_expect_str_eq(digest, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+				 "202122232425262728292a2b2c2d2e2f");
+	cr_expect_str_eq(record, "a record\n");
+}
+
+Test(plan, comes_with_the_launch_record_and_its_digest)
+{
+	define_vm("a", "");
+	expect_record(NEXT);
+	start("a");
+	expect_record(IN_FORCE);
 }
 
 Test(plan, of_a_running_vm_and_of_its_next_start_may_differ)
@@ -230,10 +277,10 @@ Test(real, plan_needs_no_kvm)
 	expect_success(define_reference(definition("a", "")));
 	expect_success(get_plan("a", NEXT));
 	text = plan_text();
-	cr_expect(strstr(text, "ros memory 0x0 0x400000 both\n") == text, "%s", text);
+	cr_expect(strstr(text, "ros memory 0x0 0x400000 both source=zero\n") == text, "%s", text);
 	cr_expect(strstr(text, "\nimage 0 0x800000 "), "%s", text);
-	cr_expect(strstr(text, "\nnull handler 0xfff000 0x1000 hrt\n"), "%s", text);
-	cr_expect(strstr(text, "\ndevice hole 0xfec00000 0x1400000 device\n"), "%s", text);
+	cr_expect(strstr(text, "\nnull handler 0xfff000 0x1000 hrt source=generated sha256="), "%s", text);
+	cr_expect(strstr(text, "\ndevice hole 0xfec00000 0x1400000 device source=none\n"), "%s", text);
 	cr_expect(children_become(0));
 }
 

@@ -57,6 +57,17 @@ Test(run, start_ends_when_the_hrt_runs)
 	cr_expect_str_eq(property(VM("a"), "ExitReason"), "");
 }
 
+Test(run, shows_the_launch_digest_of_the_run)
+{
+	define_vm("a", "");
+	cr_expect_str_eq(property(VM("a"), "LaunchDigest"), "");
+	expect_success(start("a"));
+	cr_expect_str_eq(property(VM("a"), "LaunchDigest"),
+		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f");
+	expect_success(shutdown_vm("a"));
+	cr_expect_str_neq(property(VM("a"), "LaunchDigest"), "", "it stays known");
+}
+
 Test(run, hrt_shows_what_its_image_got)
 {
 	run_vm("");

@@ -148,6 +148,20 @@ static void hrt(void)
 	send_message(&b);
 }
 
+static void append_digest(struct buffer *b, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		buffer_append_uint(b, i, 1);
+}
+
+static void launch(void)
+{
+	struct buffer b = link_message_begin(LINK_LAUNCH, 0);
+
+	append_digest(&b, LINK_DIGEST_SIZE);
+	send_message(&b);
+}
+
 static void reset_done(uint8_t scope)
 {
 	struct buffer b = link_message_begin(LINK_RESET_DONE, 0);
@@ -191,6 +205,7 @@ static void setup(struct link_message *m)
 	if (!spec->hybrid)
 		return;
 	hrt();
+	launch();
 	state(PARTITION_HRT, PARTITION_PARKED, REASON_BOOTED, UINT32_MAX, 0, "");
 }
 
@@ -319,12 +334,14 @@ static void console(struct link_message *m)
 	reply(m, 0, NULL);
 }
 
-static void append_region(struct buffer *b, const char *name, uint64_t gpa, uint64_t size, const char *access)
+static void append_region(
+	struct buffer *b, const char *name, uint64_t gpa, uint64_t size, const char *access, const char *source)
 {
 	link_append_string(b, name);
 	buffer_append_uint(b, gpa, 8);
 	buffer_append_uint(b, size, 8);
 	link_append_string(b, access);
+	link_append_string(b, source);
 }
 
 static void append_plan(struct buffer *b)
@@ -332,9 +349,15 @@ static void append_plan(struct buffer *b)
 	uint64_t ros = spec->ros_memory;
 
 	buffer_append_uint(b, 3, 4);
-	append_region(b, "ros memory", 0, ros, "both");
-	append_region(b, "hrt memory", told("bad-plan") ? ros - 1 : ros, spec->memory - ros, "hrt");
-	append_region(b, "device hole", 0xFEC00000, 0x1400000, "device");
+	append_region(b, "ros memory", 0, ros, "both", "zero");
+	append_region(b, "image 0", told("bad-plan") ? ros - 1 : ros, spec->memory - ros, "hrt", "file");
+	link_append_string(b, spec->files[0].id);
+	buffer_append_uint(b, 0x1000, 8);
+	buffer_append_uint(b, 8, 8);
+	append_digest(b, 32);
+	append_region(b, "device hole", 0xFEC00000, 0x1400000, "device", "none");
+	link_append_string(b, "a record\n");
+	append_digest(b, 48);
 }
 
 static void plan(struct link_message *m)

@@ -81,6 +81,15 @@ static void take_ros(struct monitor_client *client, struct cursor *c)
 	client->ros.entry = cursor_u64(c);
 }
 
+static void take_launch(struct monitor_client *client, struct cursor *c)
+{
+	const uint8_t *digest = cursor_bytes(c, LINK_DIGEST_SIZE);
+
+	client->has_launch = digest && c->left == 0;
+	if (client->has_launch)
+		memcpy(client->launch, digest, LINK_DIGEST_SIZE);
+}
+
 static void take_news(struct monitor_client *client, struct link_message *m)
 {
 	switch ((enum link_type)m->header.type) {
@@ -93,6 +102,9 @@ static void take_news(struct monitor_client *client, struct link_message *m)
 		break;
 	case LINK_RESET_DONE:
 		client->n_resets++;
+		break;
+	case LINK_LAUNCH:
+		take_launch(client, &m->payload);
 		break;
 	case LINK_HRT:
 		take_hrt(client, &m->payload);

@@ -42,6 +42,8 @@ struct monitor_client {
 	int log;     /* owned: the console log */
 	pid_t pid;   /* 0: there is no monitor */
 	uint32_t serial;
+	bool has_launch; /* it has told its launch digest: */
+	uint8_t launch[LINK_DIGEST_SIZE];
 	bool hello;  /* the monitor has greeted */
 	char cage_lacks[64];
 	struct partition_news partitions[N_PARTITION_ROLES];

@@ -449,6 +449,41 @@ Test(hrt, has_the_memory_of_the_ros_as_far_as_its_definition_says)
 	expect_ros_memory(SPEC_ACCESS_NONE, "ros memory was 0xffffffffffffffff, is 0xffffffffffffffff\n");
 }
 
+/* Of LINK_PLAN; the digest is its end. */
+static const uint8_t *digest_of_plan(void)
+{
+	struct cursor *c = &client.reply.payload;
+	struct error e = {};
+	int r = monitor_request(&client, LINK_PLAN, NULL, 0, -1, &e);
+
+	cr_assert_eq(r, 0, "%s", error_text(&e, r));
+	cursor_bytes(c, c->left - LINK_DIGEST_SIZE);
+	return cursor_bytes(c, LINK_DIGEST_SIZE);
+}
+
+Test(hrt, has_the_same_launch_digest_whenever_the_same_starts_and_another_otherwise)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, "mode=park");
+	uint8_t first[LINK_DIGEST_SIZE];
+
+	start(&machine);
+	cr_assert(client.has_launch);
+	memcpy(first, client.launch, sizeof(first));
+	cr_expect_arr_eq(digest_of_plan(), first, sizeof(first));
+	reset_hrt();
+	cr_expect_arr_eq(digest_of_plan(), first, sizeof(first), "a reset starts the same");
+	stop_in_time();
+	monitor_fini(&client);
+	start(&machine);
+	cr_expect_arr_eq(client.launch, first, sizeof(first));
+	stop_in_time();
+	monitor_fini(&client);
+	machine.cmdline = "mode=spin";
+	start(&machine);
+	cr_expect_arr_neq(client.launch, first, sizeof(first));
+	stop_in_time();
+}
+
 /* The reference guest's mode says what it read; our numbers say that we have seen each of its accesses. */
 Test(hrt, reads_all_ones_where_nothing_is_and_every_access_counts)
 {

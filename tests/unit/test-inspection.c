@@ -29,6 +29,30 @@ static void append_region(const char *name, uint64_t gpa, uint64_t size, const c
 	buffer_append_uint(&body, gpa, 8);
 	buffer_append_uint(&body, size, 8);
 	link_append_string(&body, access);
+	link_append_string(&body, "zero");
+}
+
+static void append_digest(size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		buffer_append_uint(&body, i, 1);
+}
+
+static void append_file_region(const char *id, uint64_t bytes)
+{
+	append_region("image 0", 0x1000, 0x1000, "hrt");
+	body.size -= strlen("zero") + 4;
+	link_append_string(&body, "file");
+	link_append_string(&body, id);
+	buffer_append_uint(&body, 0x40, 8);
+	buffer_append_uint(&body, bytes, 8);
+	append_digest(32);
+}
+
+static void append_record(const char *record)
+{
+	link_append_string(&body, record);
+	append_digest(48);
 }
 
 static int read_map(struct memory_map *ret)
@@ -43,6 +67,7 @@ static void append_two_regions(void)
 	buffer_append_uint(&body, 2, 4);
 	append_region("ros memory", 0, 0x400000, "both");
 	append_region("comm page", 0x1000000, 0x1000, "device");
+	append_record("a record\n");
 }
 
 Test(map, has_what_the_monitor_said)
@@ -55,7 +80,56 @@ Test(map, has_what_the_monitor_said)
 	cr_expect_str_eq(map.regions[0].name, "ros memory");
 	cr_expect_str_eq(map.regions[1].access, "device");
 	cr_expect(map.regions[1].gpa == 0x1000000 && map.regions[1].size == 0x1000);
+	cr_expect_str_eq(map.regions[1].source, "zero");
+	cr_expect(not(map.regions[1].has_sha256));
+	cr_expect_str_eq(map.record, "a record\n");
+	cr_expect(eq(u8, map.digest[47], 47));
 	memory_map_fini(&map);
+}
+
+Test(map, has_the_file_and_its_digest)
+{
+	struct memory_map map;
+
+	buffer_append_uint(&body, 1, 4);
+	append_file_region("h\303\244rt", 0x1000);
+	append_record("");
+	cr_assert(eq(int, read_map(&map), 0));
+	cr_expect_str_eq(map.regions[0].source, "file");
+	cr_expect_str_eq(map.regions[0].file, "h\303\244rt");
+	cr_expect(map.regions[0].offset == 0x40 && map.regions[0].bytes == 0x1000);
+	cr_expect(map.regions[0].has_sha256 && map.regions[0].sha256[31] == 31);
+	memory_map_fini(&map);
+}
+
+static void cr_refuses_file(const char *id, uint64_t bytes)
+{
+	struct memory_map map;
+
+	body.size = 0;
+	buffer_append_uint(&body, 1, 4);
+	append_file_region(id, bytes);
+	append_record("");
+	cr_expect(eq(int, read_map(&map), -EPROTO), "file \"%s\", %llu bytes", id, (unsigned long long)bytes);
+}
+
+Test(map, with_a_file_that_cannot_be_is_refused)
+{
+	cr_refuses_file("", 1);
+	cr_refuses_file("a\033[2J", 1);
+	cr_refuses_file("a\377", 1);
+	cr_refuses_file("a\302\205", 1);
+	cr_refuses_file("hrt", 0x1001);
+}
+
+Test(map, with_a_record_that_is_no_text_is_refused)
+{
+	struct memory_map map;
+
+	append_two_regions();
+	body.size -= 48 + strlen("a record\n") + 4;
+	append_record("a\033[2J");
+	cr_expect(eq(int, read_map(&map), -EPROTO));
 }
 
 Test(map, cut_anywhere_is_refused)
@@ -96,6 +170,7 @@ Test(map, with_more_regions_than_bytes_is_refused_before_memory_is_taken)
 		buffer_append_uint(&body, 2, 4);                                                               \
 		append_region("ros memory", 0, 0x1000, "both");                                                \
 		append_region(__VA_ARGS__);                                                                    \
+		append_record("");                                                                             \
 		cr_expect(eq(int, read_map(&map), -EPROTO));                                                   \
 	}                                                                                                      \
 	struct refused_needs_a_semicolon
