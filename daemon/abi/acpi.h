@@ -7,7 +7,7 @@
 
 /* PM1 registers, 4.8.3 */
 #define ACPI_PM1_PWRBTN        0x0100u /* of status and enable */
-#define ACPI_PM1_GBL           0x0020u /* of both: firmware releases the global lock; kernels want to enable it */
+#define ACPI_PM1_EVENTS        0x0721u /* of both: all that there are; kernels want to enable also what never happens here */
 #define ACPI_PM1_SCI_EN        0x0001u /* of control: always on, there is no legacy mode */
 #define ACPI_PM1_SLP_TYP       0x1C00u
 #define ACPI_PM1_SLP_TYP_SHIFT 10

@@ -63,7 +63,7 @@ static void write_byte(struct power *p, uint64_t offset, uint8_t value)
 		p->status &= (uint16_t)~bits;
 		break;
 	case 1:
-		p->enable = (uint16_t)((p->enable & ~mask) | (bits & (ACPI_PM1_PWRBTN | ACPI_PM1_GBL)));
+		p->enable = (uint16_t)((p->enable & ~mask) | (bits & ACPI_PM1_EVENTS));
 		break;
 	case 2:
 		p->control = (uint16_t)((p->control & ~mask) | (bits & ~(ACPI_PM1_SLP_EN | ACPI_PM1_SCI_EN)));

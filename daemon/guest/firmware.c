@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "abi/x86.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/macro.h"
@@ -15,15 +16,35 @@
 #include "guest/platform.h"
 #include "spec/spec.h"
 
+/*
+ * The BIOS data area: where the serial port is, and how much memory there is below 640 KiB, in KiB. Kernels that
+ * start other cores look for room right below that end (Xen takes 0 for what it says, and for a place for its stack).
+ */
+#define BIOS_COM1        0x00u
+#define BIOS_BASE_MEMORY 0x13u
+#define COM1             0x3F8u
+
+static void bios_data_append(const struct platform *platform, uint64_t gpa, struct buffer *b)
+{
+	size_t start = b->size;
+
+	(void)platform;
+	(void)gpa;
+	buffer_append_zeros(b, PLATFORM_BIOS_SIZE);
+	buffer_put_uint(b, start + BIOS_COM1, COM1, 2);
+	buffer_put_uint(b, start + BIOS_BASE_MEMORY, PC_LOWER_END / KiB, 2);
+}
+
 static const struct {
 	const char *name;
 	uint64_t gpa, size;
 	void (*append)(const struct platform *platform, uint64_t gpa, struct buffer *b);
 } parts[] = {
+	{"bios data", PLATFORM_BIOS_GPA, PLATFORM_BIOS_SIZE, bios_data_append},
 	{"acpi tables", PLATFORM_ACPI_GPA, PLATFORM_ACPI_SIZE, acpi_append},
 	{"mp table", PLATFORM_MP_GPA, PLATFORM_MP_SIZE, mptable_append},
 };
-#define ACPI_PART 0
+#define ACPI_PART 1
 
 static struct platform platform_of(const struct vm_spec *spec)
 {

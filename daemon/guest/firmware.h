@@ -1,7 +1,7 @@
 /*
  * firmware.h - what firmware would have left in the memory of a ROS
  *
- * ACPI's tables and the MP table, where kernels look for them that nobody tells;
+ * ACPI's tables, the MP table and a little of the BIOS's data, where kernels look for them that nobody tells;
  * boot protocols that can hand over the pointer do that, too.
  */
 #pragma once

@@ -24,6 +24,8 @@
 #define PLATFORM_PINS      24
 
 /* Kernels that nobody hands a pointer search [0xE0000, 1 MiB) for ACPI's and [0xF0000, 1 MiB) for MP's. */
+#define PLATFORM_BIOS_GPA  0x400ull
+#define PLATFORM_BIOS_SIZE 0x100ull
 #define PLATFORM_ACPI_GPA  0xE0000ull
 #define PLATFORM_ACPI_SIZE 0x10000ull
 #define PLATFORM_MP_GPA    0xF0000ull

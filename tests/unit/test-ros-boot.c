@@ -196,6 +196,7 @@ Test(ros_boot, finds_acpi_and_the_mp_table_where_a_pc_has_them)
 	cr_assert_arr_eq(ram + 0xE0000, "RSD PTR ", 8);
 	cr_assert_arr_eq(ram + 0xF0000, "_MP_", 4);
 	cr_assert_str_eq(plan_find(&plan, 0xE0000)->name, "acpi tables");
+	cr_assert_str_eq(plan_find(&plan, 0x400)->name, "bios data");
 	cr_assert_str_eq(plan_find(&plan, 0xF0000)->name, "mp table");
 	cr_assert(eq(int, plan_find(&plan, 0xE0000)->origin.source, PLAN_GENERATED));
 	acpi = find_tag(15);
