@@ -27,7 +27,7 @@ _hvmctl()
 	case $verb in
 	cat) options+=' --running' ;;
 	define) options+=' --name= --set= --warn=' ;;
-	start) options+=' --append= --append-ros= --append-hrt=' ;;
+	start) options+=' --append= --append-ros= --append-hrt= --wait' ;;
 	stop) options+=' --timeout=' ;;
 	reset) options+=' --ros --hrt' ;;
 	console) options+=' --ros --hrt --force --read-only' ;;

@@ -2,6 +2,7 @@
 #include "client/message.h"
 #include "client/options.h"
 #include "client/verbs.h"
+#include "client/wait.h"
 
 static int append_option(sd_bus_message *m, const char *key, const char *text)
 {
@@ -37,11 +38,13 @@ static enum exit_status start(struct client *c, const char *name)
 
 enum exit_status verb_start(struct client *c, char **names)
 {
-	enum exit_status status = STATUS_OK;
+	enum exit_status status = c->options->wait ? wait_listen(c, names) : STATUS_OK;
 
-	for (; *names; names++)
-		status = status_first(status, start(c, *names));
-	return status;
+	if (status != STATUS_OK)
+		return status;
+	for (char **name = names; *name; name++)
+		status = status_first(status, start(c, *name));
+	return status == STATUS_OK && c->options->wait ? wait_for_end(c, names) : status;
 }
 
 enum exit_status verb_stop(struct client *c, char **names)

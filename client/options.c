@@ -41,6 +41,7 @@ const struct option_info option_table[N_OPTIONS] = {
 	[OPTION_APPEND_HRT] = {"append-hrt", 0, "TEXT", "Add to the command line of the hybrid runtime"},
 	[OPTION_FORCE] = {"force", 0, NULL, "Type into the console even if somebody else does: he then only watches"},
 	[OPTION_READ_ONLY] = {"read-only", 0, NULL, "Only watch the console"},
+	[OPTION_WAIT] = {"wait", 0, NULL, "Return when the VMs have ended, with the status of the guest"},
 };
 
 #define GETOPT_LONG_BASE 256 /* getopt_long() returns this plus the option's id: no letter is as large */
@@ -234,6 +235,9 @@ static bool option_apply(struct options *o, enum option_id id, const char *argum
 		return true;
 	case OPTION_READ_ONLY:
 		o->read_only = true;
+		return true;
+	case OPTION_WAIT:
+		o->wait = true;
 		return true;
 	case OPTION_HELP:
 	case OPTION_VERSION:

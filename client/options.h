@@ -43,6 +43,7 @@ enum option_id {
 	OPTION_APPEND_HRT,
 	OPTION_FORCE,
 	OPTION_READ_ONLY,
+	OPTION_WAIT,
 	N_OPTIONS,
 };
 
@@ -62,7 +63,7 @@ struct options {
 	uint32_t given;   /* OPTION_BIT()s */
 	const char *bus;  /* "system", "user" or an address */
 	const char *host; /* NULL: this one */
-	bool quiet, no_legend, follow, running, record, force, read_only;
+	bool quiet, no_legend, follow, running, record, force, read_only, wait;
 	enum json_mode json;
 	uint64_t timeout_usec; /* 0: hvmd's own */
 	const char *scope;     /* of a reset: "all", "ros" or "hrt" */

@@ -135,11 +135,16 @@ const struct verb verb_table[] = {
 		.arguments = "NAME...",
 		.min_arguments = 1,
 		.max_arguments = VERB_ARGUMENTS_ANY,
-		.options = OPTION_BIT(APPEND) | OPTION_BIT(APPEND_ROS) | OPTION_BIT(APPEND_HRT),
+		.options = OPTION_BIT(APPEND) | OPTION_BIT(APPEND_ROS) | OPTION_BIT(APPEND_HRT) | OPTION_BIT(WAIT),
 		.summary = "Start VMs",
 		.help = "Starts each VM and returns when its cores run, or says why they do not.\n"
 			"Adds to a command line where the definition has append=\"y\"; what is added\n"
-			"holds until the VM stops.",
+			"holds until the VM stops.\n"
+			"With --wait, returns when all of them have ended: with 0 when the guest\n"
+			"turned itself off, what it wrote to a debug-exit port, 32 after a reset\n"
+			"that was its last, 33 after a crash, 34 after a panic, 36 when it did not\n"
+			"answer a watchdog, 40 when hvmd or the host failed, 1 when somebody else\n"
+			"stopped it.",
 		.run = verb_start,
 	},
 	{

@@ -122,6 +122,11 @@ enum link_type {
 	 */
 	LINK_ROS = 0x105,
 	/*
+	 * The guest has ended the VM with a status, at a debug-exit port; no core runs any
+	 * longer. Payload: i32 status, string sentence. hvmd answers with LINK_STOP.
+	 */
+	LINK_EXIT = 0x107,
+	/*
 	 * To a hvmd that has connected: which VM this is, and that all is told. Payload: 16 bytes
 	 * UUID, u64 when it was started, u64 when a partition last changed its
 	 * state (both CLOCK_MONOTONIC, usec), u32 resets, u32 resets of the ROS, u32 of the HRT.

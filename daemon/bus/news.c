@@ -12,7 +12,7 @@
 
 /* Names of properties, for sd_bus_emit_properties_changed_strv(). */
 static const char *const state_properties[] = {"State", "StateReason", "StateDetails", "StateChangeTimestamp",
-	"StateChangeTimestampMonotonic", "Leader", "Responsive", "ExitReason", NULL};
+	"StateChangeTimestampMonotonic", "Leader", "Responsive", "ExitReason", "ExitStatus", NULL};
 static const char *const definition_properties[] = {
 	"UUID", "DefinitionChanged", "VCPUs", "MemoryBytes", "BootProtocol", "Partitions", "Consoles", NULL};
 static const char *const autostart_properties[] = {"Autostart", NULL};

@@ -367,6 +367,14 @@ GETTER(get_exit_reason)
 		reply, "s", vm->has_exit_reason ? vm_reason_to_string(vm->exit_reason) : "");
 }
 
+GETTER(get_exit_status)
+{
+	struct vm *vm = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "i", vm->has_exit_reason ? vm->exit_status : -1);
+}
+
 GETTER(get_n_resets)
 {
 	struct vm *vm = userdata;
@@ -427,6 +435,7 @@ const sd_bus_vtable vm_vtable[] = {
 	SD_BUS_PROPERTY("Cage", "s", get_cage, 0, 0),
 	SD_BUS_PROPERTY("Unit", "s", get_unit, 0, 0),
 	SD_BUS_PROPERTY("ExitReason", "s", get_exit_reason, 0, EMITS),
+	SD_BUS_PROPERTY("ExitStatus", "i", get_exit_status, 0, EMITS),
 	SD_BUS_PROPERTY("NResets", "u", get_n_resets, 0, EMITS),
 	SD_BUS_VTABLE_END,
 };

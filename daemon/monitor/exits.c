@@ -152,10 +152,11 @@ static void note_unknown(struct core *core, enum unknown_kind kind, uint64_t pla
 	unknown_met(&core->partition->unknown, kind, place, core->id);
 }
 
-/* A guest that has turned itself off does nothing more. */
+/* A guest that has turned itself off, or ended the VM, does nothing more. */
 static bool goes_on(const struct core *core)
 {
-	return !__atomic_load_n(&core->partition->ending, __ATOMIC_RELAXED);
+	return !__atomic_load_n(&core->partition->ending, __ATOMIC_RELAXED) &&
+		!__atomic_load_n(&core->partition->machine->over, __ATOMIC_RELAXED);
 }
 
 static bool do_io(struct core *core, const struct vcpu_exit *exit)

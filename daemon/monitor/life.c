@@ -306,6 +306,16 @@ bool machine_collect_power(struct machine *machine, struct partition *partition)
 	return true;
 }
 
+bool machine_collect_exit(struct machine *machine, struct guest_exit *ret)
+{
+	pthread_mutex_lock(&machine->lock);
+	*ret = machine->exit;
+	pthread_mutex_unlock(&machine->lock);
+	if (ret->valid)
+		machine_park(machine, PARK_DEADLINE_USEC);
+	return ret->valid;
+}
+
 bool machine_flush_console(struct machine *machine, uint64_t until_usec)
 {
 	bool left = false;
@@ -335,6 +345,16 @@ void machine_report_crash(struct partition *partition, const struct crash *crash
 	pthread_mutex_lock(&machine->lock);
 	if (!partition->crash.valid)
 		partition->crash = *crash;
+	pthread_mutex_unlock(&machine->lock);
+	machine_wake(machine);
+}
+
+void machine_report_exit(struct machine *machine, const struct guest_exit *exit)
+{
+	pthread_mutex_lock(&machine->lock);
+	if (!machine->exit.valid)
+		machine->exit = *exit;
+	__atomic_store_n(&machine->over, true, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&machine->lock);
 	machine_wake(machine);
 }

@@ -2,6 +2,7 @@
 #include "monitor/machine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -207,6 +208,31 @@ static int add_interrupts(struct partition *p, struct error *e)
 	return p->pc ? kvm_machine_add_pc(p->kvm, e) : kvm_machine_add_irqchip(p->kvm, e);
 }
 
+static void on_debug_exit(void *data, const struct debug_exit *device, uint32_t value)
+{
+	struct partition *p = data;
+	struct guest_exit exit = {.valid = true, .role = p->role, .status = debug_exit_status(value)};
+
+	snprintf(exit.text, sizeof(exit.text), "the %s has ended the VM with status %d: it wrote 0x%x to the debug-exit port 0x%x",
+		partition_role_to_string(p->role), (int)exit.status, value, device->port);
+	machine_report_exit(p->machine, &exit);
+}
+
+/* Either partition may end the VM. */
+static int add_exits(struct partition *p, struct error *e)
+{
+	const struct vm_spec *spec = p->machine->spec;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < spec->n_devices; i++) {
+		if (spec->devices[i].class != SPEC_DEVICE_DEBUG_EXIT)
+			continue;
+		p->exits[i] = (struct debug_exit){.port = (uint16_t)spec->devices[i].port, .exit = on_debug_exit, .data = p};
+		r = debug_exit_attach(&p->exits[i], &p->ports, e);
+	}
+	return r;
+}
+
 static int make_partition(struct machine *machine, enum partition_role role, struct error *e)
 {
 	const struct vm_spec *spec = machine->spec;
@@ -220,6 +246,8 @@ static int make_partition(struct machine *machine, enum partition_role role, str
 	if (!p->cores)
 		return error_set_errno(e, -ENOMEM, "making the %s partition", partition_role_to_string(role));
 	r = add_devices(p, e);
+	if (r == 0)
+		r = add_exits(p, e);
 	if (r < 0)
 		return r;
 	r = kvm_machine_new(machine->host, p->first_core, &p->kvm, e);

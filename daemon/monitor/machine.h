@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "device/bus.h"
+#include "device/debug-exit.h"
 #include "device/pit.h"
 #include "device/power.h"
 #include "guest/memory.h"
@@ -51,6 +52,14 @@ struct crash {
 	char text[ERROR_TEXT_MAX];
 };
 
+/* The guest has ended the VM; what it does first counts. */
+struct guest_exit {
+	bool valid;
+	enum partition_role role; /* whose guest */
+	int32_t status;
+	char text[ERROR_TEXT_MAX];
+};
+
 struct partition {
 	enum partition_role role;
 	bool present;            /* the VM has it; all else is zero where it does not */
@@ -59,6 +68,7 @@ struct partition {
 	uint32_t n_cores;
 	uint32_t first_core;
 	struct bus ports, mmio; /* who answers its cores; filled before they run */
+	struct debug_exit exits[SPEC_DEVICES_MAX]; /* as many as the definition has of them */
 	struct pc *pc;           /* owned: of a ROS that boots */
 	struct console *console; /* owned: what it prints; NULL: it never will */
 	struct debug_port_listener port_listener;
@@ -105,6 +115,8 @@ struct machine {
 	int wake_fd; /* owned: eventfd that cores write when there is news for the coordinator */
 	pthread_mutex_t lock;
 	bool reset_wanted[N_PARTITION_ROLES]; /* under lock: a guest asks for it */
+	struct guest_exit exit; /* under lock */
+	bool over;              /* the guest has ended the VM: its cores go no further; __atomic */
 	bool flush_wanted;                    /* under lock: a line has begun since the coordinator last looked */
 	bool input_wanted;                    /* under lock: the ROS has room for what is typed */
 };
@@ -149,6 +161,9 @@ bool machine_collect_crash(struct machine *machine, struct partition *partition,
  */
 bool machine_collect_power(struct machine *machine, struct partition *partition);
 
+/* Parks every core where the guest has ended the VM. Whether it has. */
+bool machine_collect_exit(struct machine *machine, struct guest_exit *ret);
+
 /* Hands on the unfinished lines of cores that printed nothing after `until_usec`. Whether another is left. */
 bool machine_flush_console(struct machine *machine, uint64_t until_usec);
 
@@ -163,6 +178,7 @@ void machine_harvest(struct core *core, bool full);
 
 /* From a core's thread: news for the coordinator. */
 void machine_report_crash(struct partition *partition, const struct crash *crash);
+void machine_report_exit(struct machine *machine, const struct guest_exit *exit);
 void machine_want_reset(struct machine *machine, enum partition_role role);
 void machine_report_power(struct partition *partition, enum power_event event);
 void machine_want_flush(struct machine *machine);

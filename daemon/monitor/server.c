@@ -55,6 +55,7 @@ struct server {
 	bool reset_pending;
 	struct restart restart[N_PARTITION_ROLES];
 	uint64_t restart_at[N_PARTITION_ROLES]; /* CLOCK_MONOTONIC: when it boots again; 0: it does not wait for that */
+	struct guest_exit exit; /* as it was told */
 	bool stopping;
 	int status; /* to exit with, once stopping */
 };
@@ -184,6 +185,15 @@ static void tell_reset_done(struct server *server, enum link_scope scope, const 
 	send_message(server, &b);
 }
 
+static void tell_exit(struct server *server)
+{
+	struct buffer b = link_message_begin(LINK_EXIT, 0);
+
+	buffer_append_uint(&b, (uint32_t)server->exit.status, 4);
+	link_append_string(&b, server->exit.text);
+	send_message(server, &b);
+}
+
 static void tell_run(struct server *server)
 {
 	const struct machine *machine = server->machine;
@@ -213,6 +223,8 @@ static void tell_everything(struct server *server)
 			send_state(server, &machine->partitions[role], news->crashed ? &news->crash : NULL);
 	}
 	tell_run(server);
+	if (server->exit.valid)
+		tell_exit(server);
 }
 
 /* --- Requests ------------------------------------------------------------------------------------------- */
@@ -476,6 +488,15 @@ static void follow_power(struct server *server, struct partition *p)
 		restart_later(server, p, wait);
 }
 
+static void collect_exit(struct server *server)
+{
+	if (server->exit.valid || !machine_collect_exit(server->machine, &server->exit))
+		return;
+	machine_flush_console(server->machine, UINT64_MAX);
+	console_mark(server->machine->partitions[server->exit.role].console, "%s", server->exit.text);
+	tell_exit(server);
+}
+
 static void collect(struct server *server)
 {
 	struct machine *machine = server->machine;
@@ -489,6 +510,7 @@ static void collect(struct server *server)
 		if (machine_collect_power(machine, &machine->partitions[role]))
 			follow_power(server, &machine->partitions[role]);
 	}
+	collect_exit(server);
 	pthread_mutex_lock(&machine->lock);
 	input = machine->input_wanted;
 	machine->input_wanted = false;

@@ -100,6 +100,7 @@ static const char *request_name(enum link_type type)
 	case LINK_ROS:
 	case LINK_RUN:
 	case LINK_LAUNCH:
+	case LINK_EXIT:
 		break;
 	}
 	return "nothing";
@@ -262,6 +263,17 @@ static const char *take_launch(struct monitor *m, struct cursor *c)
 	return NULL;
 }
 
+static const char *take_exit(struct monitor *m, struct cursor *c)
+{
+	int32_t status = (int32_t)cursor_u32(c);
+	_cleanup_free_ char *details = link_read_string(c);
+
+	if (!cursor_ok(c) || c->left > 0)
+		return "its news of the guest's end has another length";
+	m->hooks->exit(m->userdata, status, details);
+	return NULL;
+}
+
 static const char *take_reset_done(struct monitor *m, struct cursor *c)
 {
 	uint8_t scope = cursor_u8(c);
@@ -364,6 +376,8 @@ static const char *take_message(struct monitor *m, struct link_message *message)
 		return take_run(m, c);
 	case LINK_LAUNCH:
 		return m->version == LINK_VERSION ? take_launch(m, c) : NULL;
+	case LINK_EXIT:
+		return m->version == LINK_VERSION ? take_exit(m, c) : NULL;
 	case LINK_RESET_DONE:
 		return take_reset_done(m, c);
 	case LINK_REPLY:

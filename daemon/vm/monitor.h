@@ -69,6 +69,8 @@ struct monitor_hooks {
 	/* An adopted monitor has told all there is to know. False when it is not the right one: then it is killed. */
 	bool (*run)(void *userdata, const struct monitor_run *run);
 	void (*launch)(void *userdata, const uint8_t digest[LINK_DIGEST_SIZE]);
+	/* The guest has ended the VM (LINK_EXIT). */
+	void (*exit)(void *userdata, int32_t status, const char *details);
 	void (*reset_done)(void *userdata, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus);
 	/* It has left a request unanswered, or answers again. May be NULL. */
 	void (*responsive)(void *userdata, bool responsive);

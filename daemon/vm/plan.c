@@ -77,6 +77,11 @@ static void on_launch(void *userdata, const uint8_t digest[LINK_DIGEST_SIZE])
 	(void)userdata, (void)digest;
 }
 
+static void on_guest_exit(void *userdata, int32_t status, const char *details)
+{
+	(void)userdata, (void)status, (void)details;
+}
+
 static void on_reset_done(void *userdata, enum link_scope scope, uint32_t first_vcpu, uint32_t n_vcpus)
 {
 	(void)userdata, (void)scope, (void)first_vcpu, (void)n_vcpus;
@@ -87,6 +92,7 @@ static const struct monitor_hooks hooks = {
 	.hrt = on_hrt,
 	.ros = on_ros,
 	.launch = on_launch,
+	.exit = on_guest_exit,
 	.reset_done = on_reset_done,
 	.gone = on_gone,
 };

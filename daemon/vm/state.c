@@ -59,3 +59,32 @@ void vm_life_date(struct vm_life *life, uint64_t monotonic)
 	life->since_monotonic = now - ago;
 	life->since_realtime = clock_realtime_usec() - ago;
 }
+
+int vm_exit_status(enum vm_reason reason)
+{
+	switch (reason) {
+	case REASON_GUEST_POWEROFF:
+		return 0;
+	case REASON_GUEST_RESET:
+		return 32;
+	case REASON_TRIPLE_FAULT:
+	case REASON_EMULATION_FAILURE:
+		return 33;
+	case REASON_GUEST_PANIC:
+		return 34;
+	case REASON_WATCHDOG:
+		return 36;
+	case REASON_VMM_DIED:
+	case REASON_START_FAILED:
+	case REASON_OUT_OF_MEMORY:
+	case REASON_UNKNOWN:
+		return 40;
+	case REASON_DEFINED:
+	case REASON_BOOTED:
+	case REASON_HOST_REQUEST:
+	case REASON_HOST_SHUTDOWN:
+	case N_REASONS:
+		break;
+	}
+	return -1;
+}

@@ -52,3 +52,12 @@ void vm_life_note(struct vm_life *life, enum vm_reason reason);
 
 /* Moves to `state`, which may follow the present one, now. details may be NULL. */
 void vm_life_move(struct vm_life *life, enum vm_state state, enum vm_reason reason, const char *details);
+
+/*
+ * What `hvmctl start --wait` exits with when a VM has ended for this reason: 0 when
+ * the guest turned itself off, 32 when it reset itself and was not to run again, 33
+ * when it crashed, 34 when it said that it could not go on, 36 when it did not
+ * answer a watchdog, 40 when the fault was ours or the host's. -1: the guest has
+ * had no say in it.
+ */
+int vm_exit_status(enum vm_reason reason);

@@ -221,11 +221,12 @@ void vm_set_autostart(struct vm *vm, bool on)
 static void note_exit(struct vm *vm, enum vm_state state, enum vm_reason reason)
 {
 	if (state == VM_STARTING || state == VM_RUNNING)
-		vm->has_exit_reason = false;
+		vm->has_exit_reason = vm->has_guest_status = false;
 	else if ((state == VM_CRASHED || state == VM_FAILED || state == VM_INACTIVE) &&
 		!vm->has_exit_reason) {
 		vm->has_exit_reason = true;
 		vm->exit_reason = reason;
+		vm->exit_status = vm->has_guest_status ? vm->guest_status : vm_exit_status(reason);
 	}
 }
 
@@ -492,6 +493,19 @@ static bool on_run(void *userdata, const struct monitor_run *run)
 	return true;
 }
 
+/* As if somebody had asked for a stop, but that the guest says why. */
+static void on_guest_exit(void *userdata, int32_t status, const char *details)
+{
+	struct vm *vm = userdata;
+
+	if (!vm_state_may_follow(vm->life.state, VM_STOPPING))
+		return; /* somebody was faster */
+	vm->has_guest_status = true;
+	vm->guest_status = status;
+	move(vm, VM_STOPPING, REASON_GUEST_POWEROFF, details, NULL);
+	monitor_stop(vm->monitor, VM_STOP_USEC);
+}
+
 static const struct monitor_hooks hooks = {
 	.responsive = on_responsive,
 	.run = on_run,
@@ -499,6 +513,7 @@ static const struct monitor_hooks hooks = {
 	.hrt = on_hrt,
 	.ros = on_ros,
 	.launch = on_launch,
+	.exit = on_guest_exit,
 	.reset_done = on_reset_done,
 	.gone = on_gone,
 };

@@ -127,6 +127,9 @@ struct vm {
 	uint32_t n_resets;     /* in the present run or the last one */
 	bool has_exit_reason;  /* the guest has come to an end since it last ran */
 	enum vm_reason exit_reason;
+	int32_t exit_status;   /* with has_exit_reason: what the guest gave, or as vm_exit_status() */
+	bool has_guest_status; /* the guest has given one since it last ran: guest_status */
+	int32_t guest_status;
 
 	/* A start that is under way */
 	vm_done_fn start_done;

@@ -341,6 +341,30 @@ check "reload names what is faulty and exits with 6" prints 6 '^definitions/x.xm
 check "reload prints faults as JSON" prints 6 '^\[{"file":"definitions/x.xml","message":"line 2: ' reload --json=short
 check "what was faulty is kept as it was" prints 0 '<cores count="4"/>' cat x
 
+for mode in guest-exit crash die idle; do
+	definition "$mode" "$mode" >"$work/$mode.xml"
+	hvmctl define "$work/$mode.xml"
+done
+check "start --wait exits with the status that the guest gave" gives 35 "" \
+	'hvmctl: guest-exit: it has ended (guest-poweroff): the hrt has ended the VM with status 35' start --wait guest-exit
+check "start --wait is quiet when asked" gives 35 "" "" start --wait -q guest-exit
+check "start --wait exits with 33 after a crash" gives 33 "" \
+	'hvmctl: crash: it has ended (triple-fault): core 1: triple fault at 0x1234' start --wait crash
+check "start --wait exits with 40 when the monitor dies" prints_error 40 \
+	'^hvmctl: die: it has ended (vmm-died): the monitor (PID [0-9]*) was killed by signal ' start --wait die
+check "start --wait says that a VM cannot be started" prints_error 4 'there is no VM' start --wait nobody
+stop_soon()
+{
+	while [ "$(hvmctl status idle | sed -n 's/^ *State: \([a-z]*\).*/\1/p')" != running ]; do sleep 0.05; done
+	hvmctl stop idle
+}
+stop_soon &
+check "start --wait tells when somebody else stops it" gives 1 "" \
+	'hvmctl: idle: it was stopped (host-request) before the guest had ended' start --wait idle
+wait $!
+hvmctl terminate crash
+hvmctl undefine guest-exit crash die idle
+
 check "undefine says nothing" gives 0 "" "" undefine x y z
 check "undefine leaves nothing" gives 0 "0 VMs listed." "" list
 finish

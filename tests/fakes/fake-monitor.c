@@ -234,6 +234,13 @@ static void misbehave(void)
 
 		send_message(&b);
 	}
+	if (told("guest-exit")) {
+		struct buffer b = link_message_begin(LINK_EXIT, 0);
+
+		buffer_append_uint(&b, 35, 4);
+		link_append_string(&b, "the hrt has ended the VM with status 35");
+		send_message(&b);
+	}
 	if (told("guest-reset"))
 		reset_done(LINK_SCOPE_HRT);
 }

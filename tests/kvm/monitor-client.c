@@ -112,6 +112,11 @@ static void take_news(struct monitor_client *client, struct link_message *m)
 	case LINK_ROS:
 		take_ros(client, &m->payload);
 		break;
+	case LINK_EXIT:
+		client->has_exit = true;
+		client->exit_status = (int32_t)cursor_u32(&m->payload);
+		read_text(&m->payload, client->exit_details, sizeof(client->exit_details));
+		break;
 	case LINK_REPLY: /* of a request that nobody waits for any more */
 	case LINK_SETUP:
 	case LINK_START:
@@ -225,6 +230,7 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 	static char ids[TEST_FILES_MAX][16] = {"image", "kernel", "module-0", "module-1"};
 	struct spec_file files[TEST_FILES_MAX] = {};
 	struct spec_module modules[TEST_MODULES_MAX];
+	struct spec_device exit = {.class = SPEC_DEVICE_DEBUG_EXIT, .port = machine->exit_port};
 	size_t n_modules = 0, n = 0;
 	struct vm_spec spec = {
 		.name = (char *)"test",
@@ -254,6 +260,8 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 		files[n++].id = ids[2 + n_modules];
 	}
 	spec.n_files = n;
+	spec.devices = &exit;
+	spec.n_devices = machine->exit_port ? 1 : 0;
 	spec.ros_modules = (struct spec_modules){modules, n_modules};
 	spec.core[machine->cores - 1] = machine->pin;
 	spec_encode(&spec, b);
@@ -338,6 +346,17 @@ bool monitor_wait(struct monitor_client *client, enum partition_role role, enum 
 		if (take_one(client, 0, &e) < 0)
 			return false;
 	return client->partitions[role].state == state;
+}
+
+bool monitor_wait_exit(struct monitor_client *client, unsigned timeout_ms)
+{
+	uint64_t deadline = clock_usec() + timeout_ms * 1000ull;
+	struct error e;
+
+	while (!client->has_exit && clock_usec() < deadline)
+		if (take_one(client, 0, &e) < 0)
+			return false;
+	return client->has_exit;
 }
 
 bool monitor_wait_hrt(struct monitor_client *client, enum partition_state state, unsigned timeout_ms)

@@ -49,6 +49,9 @@ struct monitor_client {
 	struct partition_news partitions[N_PARTITION_ROLES];
 	struct hrt_news hrt;
 	struct ros_news ros;
+	bool has_exit; /* LINK_EXIT has come: */
+	int32_t exit_status;
+	char exit_details[ERROR_TEXT_MAX];
 	unsigned n_resets; /* LINK_RESET_DONE so far */
 	struct link_message reply; /* the last one; its payload is behind errno and sentence */
 };
@@ -62,6 +65,7 @@ struct test_machine {
 	const char *kernel;  /* of the ROS; NULL: it stays parked */
 	const char *ros_cmdline; /* NULL: none */
 	enum spec_protocol protocol;
+	uint32_t exit_port; /* of a debug-exit device; 0: there is none */
 	const char *modules[TEST_MODULES_MAX], *module_cmdlines[TEST_MODULES_MAX]; /* of the ROS: their bytes, not a file's name */
 	uint32_t memory_mib, ros_mib;
 	uint32_t cores, ros_cores;
@@ -95,6 +99,8 @@ int monitor_request(struct monitor_client *client, enum link_type type, const vo
 /* Takes in news until the partition is in this state. False when the deadline passes first. */
 bool monitor_wait(struct monitor_client *client, enum partition_role role, enum partition_state state,
 	unsigned timeout_ms);
+/* Takes in news until the guest has ended the VM. */
+bool monitor_wait_exit(struct monitor_client *client, unsigned timeout_ms);
 bool monitor_wait_hrt(struct monitor_client *client, enum partition_state state, unsigned timeout_ms);
 
 /* Takes in news until the console log has this text `n` times. False when the deadline passes first. */

@@ -273,6 +273,30 @@ Test(ros, takes_as_much_input_as_there_is_and_loses_none)
 	close(fd);
 }
 
+Test(ros, ends_the_vm_with_a_status)
+{
+	struct test_machine machine = kernel_with("exit=16");
+
+	machine.exit_port = 0xF4;
+	start(&machine);
+	cr_assert(monitor_wait_exit(&client, TIMEOUT_MS));
+	cr_expect_eq(client.exit_status, 33);
+	cr_expect_str_eq(client.exit_details,
+		"the ros has ended the VM with status 33: it wrote 0x10 to the debug-exit port 0xf4");
+	expect_text("[hvmd: the ros has ended the VM with status 33: ", 1);
+	request(LINK_STOP, NULL, 0);
+	cr_expect_eq(monitor_wait_end(&client, 5000), 0);
+}
+
+Test(ros, ends_nothing_where_there_is_no_such_port)
+{
+	struct test_machine machine = kernel_with("exit=16 fault");
+
+	start(&machine);
+	cr_assert(monitor_wait(&client, PARTITION_ROS, PARTITION_CRASHED, TIMEOUT_MS), "it has gone on");
+	cr_expect_not(client.has_exit);
+}
+
 /* --- Beside an HRT ----------------------------------------------------------- */
 
 static struct test_machine hybrid_with(const char *ros_cmdline)
