@@ -1,8 +1,8 @@
 /*
  * test-survival.c - real guests that count, and a hvmd that is killed again and again
  *
- * Kills come at drawn moments, while nothing happens or while guests are reset, defined or started. HVMD_KILLS says
- * how many; make check has few of them.
+ * Kills come at drawn moments, while nothing happens or while guests are reset or defined. HVMD_KILLS says how many,
+ * HVMD_GUESTS how many guests; make check has few of both, make check-survival 1000 kills.
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -16,12 +16,12 @@
 #include "base/clock.h"
 #include "harness.h"
 
-#define N_VMS     3u
-#define KILLS     "12"
+#define VMS_MAX 200u
 #define BEAT_MSEC 3000 /* guests beat ten times a second; a loaded host may take longer */
 
-static pid_t leaders[N_VMS];
-static uint64_t beats[N_VMS];
+static pid_t leaders[VMS_MAX];
+static uint64_t beats[VMS_MAX];
+static unsigned n_vms = 3;
 
 static const char *built(const char *name)
 {
@@ -103,7 +103,7 @@ static bool beats_on(unsigned i, uint64_t before)
 
 static void start_guests(void)
 {
-	for (unsigned i = 0; i < N_VMS; i++) {
+	for (unsigned i = 0; i < n_vms; i++) {
 		define_guest(vm_name(i));
 		expect_success(call(MANAGER, "StartVM", "st", vm_name(i), (uint64_t)0));
 		leaders[i] = (pid_t)atoi(property(vm_object(i), "org.hvmd1.VM", "Leader"));
@@ -114,7 +114,7 @@ static void start_guests(void)
 /* Calls whose answers nobody waits for, so that the kill comes in the middle of them. */
 static void ask_for_something(unsigned round)
 {
-	const char *name = vm_name(round % N_VMS);
+	const char *name = vm_name(round % n_vms);
 
 	if (round % 3 == 0)
 		sd_bus_call_method_async(harness.bus, NULL, "org.hvmd1", MANAGER, "ResetVM", NULL, NULL, "ssuu", name,
@@ -130,14 +130,14 @@ static unsigned n_monitors(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < N_VMS; i++)
+	for (unsigned i = 0; i < n_vms; i++)
 		n += kill(leaders[i], 0) == 0;
 	return n;
 }
 
-static void expect_as_before(unsigned round, const unsigned resets[N_VMS])
+static void expect_as_before(unsigned round, const unsigned resets[VMS_MAX])
 {
-	for (unsigned i = 0; i < N_VMS; i++) {
+	for (unsigned i = 0; i < n_vms; i++) {
 		uint64_t now = heartbeats(i);
 		unsigned n = (unsigned)atoi(property(vm_object(i), "org.hvmd1.VM", "NResets"));
 
@@ -150,23 +150,31 @@ static void expect_as_before(unsigned round, const unsigned resets[N_VMS])
 	}
 }
 
+static unsigned number(const char *variable, unsigned otherwise, unsigned most)
+{
+	const char *said = getenv(variable);
+	unsigned n = said ? (unsigned)atoi(said) : otherwise;
+
+	return n < 1 ? 1 : n > most ? most : n;
+}
+
 Test(survival, guests_count_on_while_hvmd_is_killed_again_and_again, .init = begin)
 {
-	const char *said = getenv("HVMD_KILLS");
-	unsigned n = (unsigned)atoi(said ? said : KILLS), resets[N_VMS];
+	unsigned n = number("HVMD_KILLS", 12, 1000000), resets[VMS_MAX];
 
+	n_vms = number("HVMD_GUESTS", n_vms, VMS_MAX);
 	srand(1);
 	start_guests();
 	for (unsigned round = 0; round < n; round++) {
-		for (unsigned i = 0; i < N_VMS; i++)
+		for (unsigned i = 0; i < n_vms; i++)
 			resets[i] = (unsigned)atoi(property(vm_object(i), "org.hvmd1.VM", "NResets"));
 		ask_for_something(round);
 		hvmd_stop(SIGKILL);
 		hvmd_start();
 		expect_as_before(round, resets);
 	}
-	cr_expect_eq(n_monitors(), N_VMS);
-	for (unsigned i = 0; i < N_VMS; i++)
+	cr_expect_eq(n_monitors(), n_vms);
+	for (unsigned i = 0; i < n_vms; i++)
 		expect_success(call(MANAGER, "ShutdownVM", "stt", vm_name(i), (uint64_t)0, (uint64_t)0));
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -62,6 +63,14 @@ static void cr_refuses(const char *sentence)
 {
 	cr_assert(eq(int, link_receive(ends[1], message, &e), -EPROTO));
 	cr_assert_str_eq(e.text, sentence);
+}
+
+static void refuses_version(unsigned version)
+{
+	char sentence[128];
+
+	snprintf(sentence, sizeof(sentence), "a message has protocol version %u; this side speaks %u", version, LINK_VERSION);
+	cr_refuses(sentence);
 }
 
 Test(link, a_message_arrives_as_it_was_sent)
@@ -124,7 +133,7 @@ Test(link, a_refused_message_leaks_no_descriptor)
 	buffer_append(&b, &bad, sizeof(bad));
 	cr_assert(eq(int, link_send(ends[0], &b, fds, LINK_FDS_MAX), 0));
 	buffer_fini(&b);
-	cr_refuses("a message has protocol version 5; this side speaks 4");
+	refuses_version(LINK_VERSION + 1);
 	cr_assert(eq(uint, count_open_fds(), before));
 }
 
@@ -134,7 +143,7 @@ Test(link, another_version_is_refused)
 
 	h.version = 0;
 	send_raw(&h, sizeof(h));
-	cr_refuses("a message has protocol version 0; this side speaks 4");
+	refuses_version(0);
 }
 
 Test(link, another_magic_is_refused)
