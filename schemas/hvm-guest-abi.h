@@ -230,7 +230,11 @@ struct hvm_signal_frame { /* 48 bytes */
 /* --- Multiboot2 header tag with which an image asks to be booted as an HRT ------------------------------- */
 #define HVM_HEADER_TAG 0xF00Du
 
-#define HVM_FLAG_RELOC     0x1ull   /* image is position independent */
+/*
+ * The image may stand anywhere: hvmd chooses the place, and applies relocations
+ * of type R_X86_64_RELATIVE. GVAs in the image, gva_entry too, are as linked.
+ */
+#define HVM_FLAG_RELOC     0x1ull
 #define HVM_FLAG_EXE       0x2ull   /* a program for Nautilus, no HRT kernel */
 #define HVM_FLAG_MAP_4KB   0x100ull /* page size of the boot page tables: the largest asked for wins */
 #define HVM_FLAG_MAP_2MB   0x200ull
@@ -246,7 +250,7 @@ struct hvm_header_tag { /* 56 bytes */
 	uint64_t hrt_flags;  /* HVM_FLAG_... */
 	uint64_t max_mem_to_map; /* bytes of guest physical space wanted in the boot page tables; at least 4 GiB are mapped */
 	uint64_t gva_offset; /* GVA of GPA 0: 0 or HVM_GVA_OFFSET_HIGH */
-	uint64_t gva_entry;  /* GVA of the first instruction; 0: the entry tag's address + gva_offset */
+	uint64_t gva_entry;  /* GVA of the first instruction; 0: the entry tag's address + gva_offset, else e_entry */
 	uint64_t comm_page_gpa; /* wanted GPA of the comm page: above RAM, below max_mem_to_map */
 	uint8_t hrt_int_vector; /* wanted upcall vector, 32 to 255 */
 	uint8_t reserved[7]; /* 0 */

@@ -37,11 +37,9 @@ struct range {
 #define RESERVED 3
 static void reserved(const struct plan *plan, struct range ret[RESERVED])
 {
-	bool joined = plan->handed_end == plan->stacks;
-
 	ret[0] = plan->sees_ros ? (struct range){PC_LOWER_END, PC_UPPER_START} : (struct range){0, plan->ros_bytes};
-	ret[1] = joined ? (struct range){0} : (struct range){plan->handed, plan->handed_end};
-	ret[2] = (struct range){joined ? plan->handed : plan->stacks, plan->end};
+	ret[1] = (struct range){plan->handed, plan->handed_end};
+	ret[2] = (struct range){plan->stacks, plan->end}; /* of its own: it begins with the stacks (hvm-guest-abi.h) */
 }
 
 /* A run of RAM with what is reserved of it. */

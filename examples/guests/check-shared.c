@@ -16,7 +16,6 @@
 #define ENTRY_USED     0x60ull /* accessed, dirty: set by the processor */
 #define ENTRY_ADDRESS  0x000FFFFFFFFFF000ull
 #define NOWHERE        ~0ull
-#define LARGE_PAGE     0x200000ull
 
 #define DEVICE_HOLE 0xFEC00000ull /* RAM ends below it, and goes on at 4 GiB */
 
@@ -38,6 +37,9 @@ static bool all_zero(const void *from, uint64_t size)
 	return p == end;
 }
 
+/* Where the image can run anywhere, this has to be relocated. */
+static const void *volatile data_pointer IN_DATA = data_pattern;
+
 void check_image(struct core *core)
 {
 	uint64_t wanted = 0, n = 0;
@@ -45,22 +47,21 @@ void check_image(struct core *core)
 	while (n < PATTERN_WORDS && data_pattern[n] == (wanted += PATTERN_STEP))
 		n++;
 	promise_equal(core, "the image's data is as in the file", n, PATTERN_WORDS);
+	promise(core, "pointers in the image's data point at it", data_pointer == (const void *)data_pattern);
 	promise(core, "the image's bss is zero", all_zero(image_data_end, (uint64_t)(image_end - image_data_end)));
 }
 
+/* The HRT's own, then the standard's by their types, of which some are always there; modules may be several. */
 static bool tags_in_order(const struct info *info)
 {
-	static const uint32_t with[] = {HVM_INFO_TAG, TAG_COMMAND_LINE, TAG_LOADER_NAME, TAG_BASIC_MEMORY,
-		TAG_MEMORY_MAP, TAG_END};
-	uint32_t n = 0;
+	uint32_t before = TAG_END;
 
-	for (uint32_t i = 0; i < sizeof(with) / sizeof(with[0]); i++) {
-		if (with[i] == TAG_COMMAND_LINE && !info->cmdline)
-			continue;
-		if (n >= info->n_tags || info->tags[n++] != with[i])
+	if (info->n_tags < 5 || info->tags[0] != HVM_INFO_TAG || info->tags[info->n_tags - 1] != TAG_END)
+		return false;
+	for (uint32_t i = 1; i + 1 < info->n_tags; before = info->tags[i++])
+		if (info->tags[i] < before || (info->tags[i] == before && before != TAG_MODULE))
 			return false;
-	}
-	return n == info->n_tags;
+	return info->loader && info->memory && info->map;
 }
 
 static void check_block(struct core *core)
@@ -72,6 +73,16 @@ static void check_block(struct core *core)
 	promise(core, "the info block's tags are in order", tags_in_order(info));
 	promise_equal(core, "the info block ends behind its end tag", info->end, info->size);
 	promise(core, "the loader is hvmd", info->loader && option_is(info->loader, "hvmd"));
+}
+
+/* The size of pages that we have to be given: 1 GiB only where CPUID has such pages. */
+static uint64_t pages_due(void)
+{
+	uint64_t wanted = hrt_request.hrt_flags & ~HVM_FLAG_RELOC;
+
+	if (wanted == HVM_FLAG_MAP_1GB && !(read_cpuid(0x80000001).edx & 1u << 26))
+		return HVM_FLAG_MAP_2MB;
+	return wanted;
 }
 
 static void check_hrt_tag(struct core *core)
@@ -86,7 +97,7 @@ static void check_hrt_tag(struct core *core)
 		hrt->first_hrt_apic_id > 0 && hrt->first_hrt_apic_id < hrt->total_num_apics);
 	promise_equal(core, "the hrt tag names no IOAPIC", hrt->have_hrt_ioapic | hrt->first_hrt_ioapic_entry, 0);
 	promise(core, "the hrt tag has the clock's frequency", hrt->cpu_freq_khz > 0);
-	promise_equal(core, "flags granted as asked", hrt->hrt_flags, hrt_request.hrt_flags);
+	promise_equal(core, "page size granted as asked", hrt->hrt_flags, pages_due());
 	promise_equal(core, "memory mapped as asked", hrt->max_mem_mapped, hrt_request.max_mem_to_map);
 	promise_equal(core, "offset granted as asked", hrt->gva_offset, hrt_request.gva_offset);
 	promise_equal(core, "comm page granted as asked", hrt->comm_page_gpa, hrt_request.comm_page_gpa);
@@ -215,8 +226,14 @@ static uint64_t pml4_entries(const struct core *core)
 	return n;
 }
 
+static uint64_t page_bytes(uint64_t flags)
+{
+	return flags & HVM_FLAG_MAP_1GB ? 1ull << 30 : flags & HVM_FLAG_MAP_2MB ? 1ull << 21 : PAGE_SIZE;
+}
+
 static void check_page_tables(struct core *core)
 {
+	uint64_t page = page_bytes(core->info.hrt->hrt_flags);
 	uint64_t offset = core->info.hrt->gva_offset, map = core->info.hrt->max_mem_mapped, entry;
 
 	check_mapping(core, "the first byte of RAM is mapped", 0);
@@ -225,10 +242,32 @@ static void check_page_tables(struct core *core)
 	check_mapping(core, "the last byte asked for is mapped", map - 1);
 	walk(core, offset + map - 1, &entry);
 	promise_equal(core, "the last entry has no other bits", entry & ~ENTRY_USED,
-		(map - LARGE_PAGE) | ENTRY_LARGE | ENTRY_TABLE);
+		(map - page) | (page > PAGE_SIZE ? ENTRY_LARGE : 0) | ENTRY_TABLE);
 	promise_equal(core, "the byte after it is not mapped", walk(core, offset + map, &entry), NOWHERE);
 	promise_equal(core, "the entry after the last is empty", entry, 0);
 	promise_equal(core, "nothing else is in the PML4", pml4_entries(core), 1);
+}
+
+/* The name of the section that has the names, which no segment loads. */
+static bool names_have_a_name(const struct core *core)
+{
+	const struct sections *sections = core->info.sections;
+	const struct section *names = (const struct section *)sections->headers + sections->names;
+
+	return sections->header_size == sizeof(*names) &&
+		option_is((const char *)at_gpa(core, names->addr) + names->name, ".shstrtab");
+}
+
+/* For who is linked to run anywhere: it has asked where it is, and for its sections. */
+static void check_relocated(struct core *core)
+{
+	const struct info *info = &core->info;
+
+	if (!(hrt_request.hrt_flags & HVM_FLAG_RELOC))
+		return;
+	promise_equal(core, "the load base is that of the image", info->load_base ? *info->load_base : 0,
+		(uint64_t)image_start - info->hrt->gva_offset);
+	promise(core, "the sections' names are loaded", info->sections && names_have_a_name(core));
 }
 
 static void check_comm_page(struct core *core)
@@ -245,6 +284,7 @@ void check_shared(struct core *core)
 	check_image(core);
 	check_block(core);
 	check_hrt_tag(core);
+	check_relocated(core);
 	check_memory_map(core);
 	check_gdt(core);
 	check_idt(core);

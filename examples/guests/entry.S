@@ -32,8 +32,7 @@ hrt_entry: /* struct captured, from its end */
 	xor %ebp, %ebp
 	cld
 	and $-16, %rsp
-	movabs $guest_main, %rax
-	call *%rax
+	call guest_main
 	ud2 /* it does not return */
 
 /* void probe_read(uint64_t gva, struct probe *ret) */

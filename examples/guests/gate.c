@@ -39,7 +39,22 @@ void gate_pass_turn(const struct core *core)
 	__atomic_store_n(&turn, core->number + 1, __ATOMIC_RELEASE);
 }
 
+static uint64_t n_cores(const struct core *core)
+{
+	return core->info.hrt->total_num_apics - core->info.hrt->first_hrt_apic_id;
+}
+
+void gate_wait_second_turn(const struct core *core)
+{
+	wait_for_turn(core, n_cores(core) + core->number);
+}
+
+void gate_pass_second_turn(const struct core *core)
+{
+	__atomic_store_n(&turn, n_cores(core) + core->number + 1, __ATOMIC_RELEASE);
+}
+
 void gate_wait_all(const struct core *core)
 {
-	wait_for_turn(core, core->info.hrt->total_num_apics - core->info.hrt->first_hrt_apic_id);
+	wait_for_turn(core, n_cores(core));
 }

@@ -10,7 +10,14 @@
 #define GUEST_H
 
 /* What our header asks for */
-#define WANT_FLAGS     0x200       /* HVM_FLAG_MAP_2MB */
+#ifndef WANT_PAGES
+#define WANT_PAGES     0x200       /* HVM_FLAG_MAP_2MB */
+#endif
+#ifdef WITH_RELOC
+#define WANT_FLAGS     (WANT_PAGES | 1) /* HVM_FLAG_RELOC */
+#else
+#define WANT_FLAGS     WANT_PAGES
+#endif
 #define WANT_MAP_BYTES 0x400000000 /* 16 GiB */
 #define WANT_COMM_PAGE 0x300000000 /* 12 GiB: above the RAM of a VM of 8 GiB */
 #define WANT_VECTOR    255
@@ -65,6 +72,9 @@ extern uint8_t image_start[], image_data_end[], image_end[]; /* .bss lies betwee
 /* main.c: reached from entry.S on the core's boot stack */
 _Noreturn void guest_main(const struct captured *captured);
 
+/* registers.c: what each register held, a line each */
+void show_registers(struct core *core);
+
 /* promises.c: one verdict line a promise */
 void promise(struct core *core, const char *what, bool kept);
 void promise_equal(struct core *core, const char *what, uint64_t found, uint64_t promised);
@@ -85,6 +95,8 @@ _Noreturn void serve_for_ever(struct core *core);
 /* gate.c: one after the other. All waits are bounded, so that a core that is missing hangs nobody. */
 void gate_wait_turn(const struct core *core);
 void gate_pass_turn(const struct core *core);
+void gate_wait_second_turn(const struct core *core); /* once all have passed their first */
+void gate_pass_second_turn(const struct core *core);
 void gate_wait_all(const struct core *core); /* until every core has passed its first turn */
 
 #endif

@@ -2,11 +2,13 @@
 /*
  * header.S - the Multiboot2 header: what the reference HRT asks for
  *
- * Three images are made of the same source:
+ * Several images are made of the same source:
  *
  *	reference.elf       GVA_OFFSET high, address tag, entry in the HRT tag
  *	reference-low.elf   GVA_OFFSET 0, address tag, gva_entry 0: the entry tag says it
  *	reference-elf.elf   GVA_OFFSET high, ELF program headers instead of an address tag
+ *	reference-pie.elf   the same, linked to run anywhere; asks where it is, and for its ELF sections
+ *	reference-1g.elf, reference-4k.elf   as the first, with pages of 1 GiB and 4 KiB
  *
  * The header stands at the start of the image, within the first 32768 bytes of
  * the file and on a multiple of 8. Each tag does so too.
@@ -31,10 +33,17 @@ multiboot2_header:
 	.long image_end_gpa
 #endif
 
+#ifdef WITH_RELOC
+	.balign 8
+	.short 1, 0 /* information request tag */
+	.long 16
+	.long 9, 21 /* ELF sections, load base */
+#else
 	.balign 8
 	.short 3, 0 /* entry tag */
 	.long 12
 	.long entry_gpa
+#endif
 
 	.balign 8
 	.globl hrt_request

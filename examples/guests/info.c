@@ -21,6 +21,12 @@ static void read_tag(const struct tag *tag, struct info *ret)
 		ret->loader = body;
 	else if (KNOWN_TAG_BYTES(tag, TAG_BASIC_MEMORY, sizeof(struct basic_memory)))
 		ret->memory = body;
+	else if (KNOWN_TAG_BYTES(tag, TAG_MODULE, sizeof(struct module)) && ret->n_modules < INFO_MODULES_MAX)
+		ret->modules[ret->n_modules++] = body;
+	else if (KNOWN_TAG_BYTES(tag, TAG_ELF_SECTIONS, sizeof(struct sections)))
+		ret->sections = body;
+	else if (KNOWN_TAG_BYTES(tag, TAG_LOAD_BASE, 4))
+		ret->load_base = body;
 	else if (KNOWN_TAG_BYTES(tag, TAG_MEMORY_MAP, 8)) { /* entry size and version, then the entries */
 		ret->map = (const struct map_entry *)((const uint8_t *)body + 8);
 		ret->n_map = (tag->size - 16) / sizeof(struct map_entry);
@@ -61,10 +67,16 @@ static uint64_t ceil_div(uint64_t a, uint64_t b)
 	return (a + b - 1) / b;
 }
 
-/* PML4, PDPTs of 512 GiB each, PDs of 1 GiB each: this HRT asks for 2 MiB pages. */
-static uint64_t table_pages(uint64_t map_bytes)
+/* PML4, PDPTs of 512 GiB each, PDs of 1 GiB each, PTs of 2 MiB each, as far down as the pages are. */
+static uint64_t table_pages(uint64_t map_bytes, uint64_t flags)
 {
-	return 1 + ceil_div(map_bytes, 1ull << 39) + ceil_div(map_bytes, 1ull << 30);
+	uint64_t n = 1 + ceil_div(map_bytes, 1ull << 39);
+
+	if (flags & (HVM_FLAG_MAP_2MB | HVM_FLAG_MAP_4KB))
+		n += ceil_div(map_bytes, 1ull << 30);
+	if (flags & HVM_FLAG_MAP_4KB)
+		n += ceil_div(map_bytes, 1ull << 21);
+	return n;
 }
 
 void info_layout(const struct info *info, struct layout *ret)
@@ -74,7 +86,7 @@ void info_layout(const struct info *info, struct layout *ret)
 
 	ret->info = info->hrt->boot_state_gpa;
 	ret->page_tables = ret->info + PAGE_SIZE;
-	ret->n_tables = table_pages(info->hrt->max_mem_mapped);
+	ret->n_tables = table_pages(info->hrt->max_mem_mapped, info->hrt->hrt_flags);
 	ret->tss = ret->page_tables + ret->n_tables * PAGE_SIZE;
 	ret->gdt = ret->tss + PAGE_SIZE;
 	ret->idt = ret->gdt + PAGE_SIZE;

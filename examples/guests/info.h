@@ -6,19 +6,40 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define INFO_TAGS_MAX 8
+#define INFO_TAGS_MAX    20
+#define INFO_MODULES_MAX 8
 
 /* Multiboot2 Specification 2.0, 3.6 */
 enum {
 	TAG_END = 0,
 	TAG_COMMAND_LINE = 1,
 	TAG_LOADER_NAME = 2,
+	TAG_MODULE = 3,
 	TAG_BASIC_MEMORY = 4,
 	TAG_MEMORY_MAP = 6,
+	TAG_ELF_SECTIONS = 9,
+	TAG_LOAD_BASE = 21,
 };
 
 #define MEMORY_RAM      1
 #define MEMORY_RESERVED 2
+
+struct module { /* 3.6.6 */
+	uint32_t start, end;
+	char cmdline[];
+};
+
+struct section { /* Elf64_Shdr */
+	uint32_t name, type;
+	uint64_t flags, addr, offset, size;
+	uint32_t link, info;
+	uint64_t align, entry_size;
+};
+
+struct sections { /* 3.6.7 */
+	uint32_t n, header_size, names;
+	uint8_t headers[]; /* of struct section, at a multiple of 4 */
+};
 
 struct map_entry { /* 3.6.8 */
 	uint64_t base;
@@ -44,6 +65,10 @@ struct info {
 	const struct basic_memory *memory;
 	const struct map_entry *map;
 	uint32_t n_map;
+	const struct module *modules[INFO_MODULES_MAX];
+	uint32_t n_modules;
+	const struct sections *sections;
+	const uint32_t *load_base;
 };
 
 /* Where the boot state must then lie: guest physical, growing down from the end of RAM. */

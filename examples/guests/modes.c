@@ -39,6 +39,31 @@ static void stay_parked(struct core *core)
 	park();
 }
 
+static void registers(struct core *core)
+{
+	gate_wait_second_turn(core);
+	show_registers(core);
+	gate_pass_second_turn(core);
+	park();
+}
+
+/* A sum of bytes tells whether a module is whole and where it is said to be. */
+static void modules(struct core *core)
+{
+	const struct info *info = &core->info;
+
+	for (uint32_t i = 0; i < info->n_modules; i++) {
+		const struct module *m = info->modules[i];
+		const uint8_t *bytes = (const uint8_t *)(info->hrt->gva_offset + m->start);
+		uint64_t sum = 0;
+
+		for (uint32_t k = 0; k < m->end - m->start; k++)
+			sum += bytes[k];
+		say(core, "module %u: %u bytes, sum %lu, text %s", i, m->end - m->start, sum, m->cmdline);
+	}
+	park();
+}
+
 static void count(struct core *core)
 {
 	uint64_t step = core->info.hrt->cpu_freq_khz * 100; /* a tenth of a second */
@@ -179,6 +204,8 @@ static const struct mode {
 	enum { ALL_CORES, CORE_0, ONE_CORE } who; /* ONE_CORE: core=N, or the last */
 } modes[] = {
 	{"park", stay_parked, ALL_CORES},
+	{"registers", registers, ALL_CORES},
+	{"modules", modules, CORE_0},
 	{"spin", spin, ALL_CORES},
 	{"count", count, ALL_CORES},
 	{"triple", triple_fault, ONE_CORE},

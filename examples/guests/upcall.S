@@ -47,12 +47,12 @@ upcall_by_interrupt:
 	push $0 /* where a fault has its error code */
 	save
 	mov %rsp, %rdi
-	movabs $serve_upcall, %rax
+	lea serve_upcall(%rip), %rax
 	jmp 1f
 upcall_by_fault:
 	save
 	mov %rsp, %rdi
-	movabs $serve_fault, %rax
+	lea serve_fault(%rip), %rax
 1:	cld
 	mov %rsp, %rbp
 	and $-16, %rsp

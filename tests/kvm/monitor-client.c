@@ -248,6 +248,7 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 		.hrt_ros_memory = machine->ros_memory,
 		.hrt_upcall = machine->upcall,
 		.hrt_hypercall = machine->hypercall,
+		.hrt_layout = machine->layout,
 	};
 
 	if (machine->image)
@@ -262,7 +263,7 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 	spec.n_files = n;
 	spec.devices = &exit;
 	spec.n_devices = machine->exit_port ? 1 : 0;
-	spec.ros_modules = (struct spec_modules){modules, n_modules};
+	*(machine->kernel ? &spec.ros_modules : &spec.hrt_modules) = (struct spec_modules){modules, n_modules};
 	spec.core[machine->cores - 1] = machine->pin;
 	spec_encode(&spec, b);
 }

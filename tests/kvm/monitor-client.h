@@ -66,9 +66,11 @@ struct test_machine {
 	const char *ros_cmdline; /* NULL: none */
 	enum spec_protocol protocol;
 	uint32_t exit_port; /* of a debug-exit device; 0: there is none */
-	const char *modules[TEST_MODULES_MAX], *module_cmdlines[TEST_MODULES_MAX]; /* of the ROS: their bytes, not a file's name */
+	/* Of the ROS where it has a kernel, else of the HRT: their bytes, not a file's name. */
+	const char *modules[TEST_MODULES_MAX], *module_cmdlines[TEST_MODULES_MAX];
 	uint32_t memory_mib, ros_mib;
 	uint32_t cores, ros_cores;
+	enum spec_layout layout;
 	uint32_t stack; /* bytes for each HRT core; 0: SPEC_STACK_DEFAULT */
 	enum spec_access ros_memory; /* of the HRT */
 	enum spec_upcall upcall;

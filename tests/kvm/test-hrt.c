@@ -21,7 +21,8 @@
 
 /* Verdict lines of one boot: core 0 also checks what is there once for all. The guest has no say in the numbers. */
 #define PROMISES_CORE  82
-#define PROMISES_FIRST 129
+#define PROMISES_FIRST 130
+#define PROMISES_RELOCATED 2 /* more on core 0 */
 
 #define BOOT_TIMEOUT_MS 60000 /* eight cores share what the host has, and are interpreted on some */
 #define STOP_TIMEOUT_MS 1000  /* on a processor; see stop_timeout_ms() */
@@ -91,9 +92,11 @@ static void stop_in_time(void)
 
 /* --- Promises ------------------------------------------------------------- */
 
+static unsigned promises_first = PROMISES_FIRST;
+
 static void expect_core(uint32_t core, unsigned n_boots)
 {
-	unsigned promises = core == 0 ? PROMISES_FIRST : PROMISES_CORE, n;
+	unsigned promises = core == 0 ? promises_first : PROMISES_CORE, n;
 	char text[64];
 
 	snprintf(text, sizeof(text), "core %u: %u promises kept, 0 broken\n", core, promises);
@@ -182,6 +185,34 @@ Test(hrt, finds_all_promises_kept_at_offset_zero_on_four_cores)
 Test(hrt, finds_all_promises_kept_when_loaded_by_program_headers)
 {
 	struct test_machine machine = machine_with("reference-elf.elf", 2, NULL);
+
+	check_promises(&machine);
+}
+
+Test(hrt, finds_all_promises_kept_where_it_was_placed_and_relocated)
+{
+	struct test_machine machine = machine_with("reference-pie.elf", 2, NULL);
+
+	promises_first = PROMISES_FIRST + PROMISES_RELOCATED;
+	check_promises(&machine);
+	machine.memory_mib = 5000; /* and where memory goes on above the devices */
+	monitor_fini(&client);
+	check_promises(&machine);
+}
+
+/* 32 MiB of tables. */
+Test(hrt, finds_all_promises_kept_with_pages_of_4_kib)
+{
+	struct test_machine machine = machine_with("reference-4k.elf", 2, NULL);
+
+	machine.memory_mib = 128;
+	check_promises(&machine);
+}
+
+/* Where the processor has none, it gets 2 MiB, and is told. */
+Test(hrt, finds_all_promises_kept_with_pages_of_1_gib)
+{
+	struct test_machine machine = machine_with("reference-1g.elf", 2, NULL);
 
 	check_promises(&machine);
 }
@@ -395,7 +426,7 @@ Test(hrt, resets_itself_and_finds_its_image_as_new)
 	struct test_machine machine = machine_with("reference.elf", 2, "mode=reset");
 
 	start(&machine);
-	cr_assert(monitor_wait_text(&client, "2 promises kept, 0 broken", 2, BOOT_TIMEOUT_MS), "%s", monitor_log(&client));
+	cr_assert(monitor_wait_text(&client, "3 promises kept, 0 broken", 2, BOOT_TIMEOUT_MS), "%s", monitor_log(&client));
 	cr_expect_eq(monitor_count_text(&client, "core 0: boot 1\n"), 1);
 	cr_expect_eq(monitor_count_text(&client, "core 0: boot 2\n"), 1);
 	cr_expect_eq(monitor_count_text(&client, "FAIL"), 0, "%s", monitor_log(&client));
