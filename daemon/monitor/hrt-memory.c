@@ -63,6 +63,17 @@ int hrt_memory_seal(struct hrt_memory *m, bool tracked, struct error *e)
 	return 0;
 }
 
+int hrt_memory_overlay(struct hrt_memory *m, uint8_t *host, uint64_t size, int fd, uint64_t offset, struct error *e)
+{
+	void *pristine = (uint8_t *)m->pristine + (host - m->host);
+	const int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
+
+	if (mmap(host, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset) == MAP_FAILED ||
+		mmap(pristine, size, PROT_READ, flags, fd, (off_t)offset) == MAP_FAILED)
+		return error_set_errno(e, -errno, "mapping %llu KiB of an image", size / KiB);
+	return 0;
+}
+
 void hrt_memory_dirty(struct hrt_memory *m, const struct memory *memory, uint64_t gpa)
 {
 	const uint8_t *page = memory_at(memory, gpa, PAGE_SIZE);

@@ -41,6 +41,13 @@ void hrt_memory_fini(struct hrt_memory *m);
 /* Seals what has been written at `host` as the template, and maps it privately. */
 int hrt_memory_seal(struct hrt_memory *m, bool tracked, struct error *e);
 
+/*
+ * Puts pages of a file (borrowed) that never changes in the place of the
+ * template's at `host`, which lies within. After hrt_memory_seal().
+ */
+int hrt_memory_overlay(
+	struct hrt_memory *m, uint8_t *host, uint64_t size, int fd, uint64_t offset, struct error *e);
+
 /* The guest has written to the page at this GPA. From any thread. */
 void hrt_memory_dirty(struct hrt_memory *m, const struct memory *memory, uint64_t gpa);
 

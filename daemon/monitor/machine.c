@@ -49,16 +49,23 @@ static void add_windows(struct machine *machine)
 		memory_add(&machine->memory, machine->boot.plan.comm_page, PAGE_SIZE, machine->comm_page);
 }
 
-/* The HRT's memory as it is at boot. */
-static int write_template(struct machine *machine, struct error *e)
+/* The HRT's memory as it is at boot. What is a mapped file's is not written, but for the pages that it fills in part. */
+static int write_template(struct machine *machine, const struct machine_fds *fds, struct error *e)
 {
+	const struct plan *plan = &machine->boot.plan;
+	struct memory rest;
 	int r;
 
-	boot_write_image(&machine->boot.plan, &machine->boot.hrt, &machine->memory);
-	r = boot_write_state(&machine->boot.plan, &machine->boot.hrt, machine->cpu_khz, &machine->memory, e);
+	images_rest(&machine->images, plan, &machine->memory, &rest);
+	boot_write_image(plan, &machine->boot.hrt, &rest);
+	r = boot_write_state(plan, &machine->boot.hrt, machine->cpu_khz, &rest, e);
 	if (r < 0)
 		return r;
-	return hrt_memory_seal(&machine->hrt_memory, kvm_host_has_dirty_ring(machine->host), e);
+	images_write_edges(&machine->images, plan, &machine->memory);
+	r = hrt_memory_seal(&machine->hrt_memory, kvm_host_has_dirty_ring(machine->host), e);
+	if (r < 0)
+		return r;
+	return images_overlay(&machine->images, plan, fds->files, &machine->memory, &machine->hrt_memory, e);
 }
 
 /* What only a machine with an HRT has: the HRT's own memory, and the page that both partitions see. */
@@ -294,16 +301,11 @@ static int load_files(struct machine *machine, const struct machine_fds *fds, st
 	const struct vm_spec *spec = machine->spec;
 
 	for (size_t i = 0; i < spec->n_files; i++) {
-		char *data;
-		size_t size;
-		int r;
+		int r = prepare_needs_file(spec, i) ?
+			images_take(&machine->images, i, fds->files[i], spec->files[i].id, e) : 0;
 
-		if (!prepare_needs_file(spec, i))
-			continue;
-		r = file_read(fds->files[i], spec->files[i].id, MACHINE_IMAGE_MAX, &data, &size, e);
 		if (r < 0)
 			return r;
-		machine->files[i] = (struct guest_file){.data = (uint8_t *)data, .size = size};
 	}
 	return 0;
 }
@@ -327,7 +329,7 @@ static int prepare_for_host(struct machine *machine, struct error *e)
 		.physical_bits = kvm_host_physical_bits(machine->host),
 	};
 
-	return prepare(machine->spec, machine->files, &processor, &machine->boot, e);
+	return prepare(machine->spec, machine->images.files, &processor, &machine->boot, e);
 }
 
 static int build(struct machine *machine, struct machine_fds *fds, struct error *e)
@@ -347,7 +349,7 @@ static int build(struct machine *machine, struct machine_fds *fds, struct error 
 		return r;
 	machine->cpu_khz = kvm_vcpu_tsc_khz(machine->partitions[PARTITION_ROS].cores[0].vcpu);
 	if (machine->spec->hybrid)
-		r = write_template(machine, e);
+		r = write_template(machine, fds, e);
 	if (r == 0)
 		r = keep_from_dumps(machine, e);
 	if (r == 0 && !machine_park(machine, THREADS_DEADLINE_USEC))
@@ -446,8 +448,7 @@ struct machine *machine_free(struct machine *machine)
 	if (machine->comm_page)
 		talk_fini(machine);
 	pthread_mutex_destroy(&machine->lock);
-	for (size_t i = 0; i < SPEC_FILES_MAX; i++)
-		free((void *)machine->files[i].data);
+	images_fini(&machine->images);
 	vm_spec_free(machine->spec);
 	free(machine);
 	return NULL;

@@ -31,6 +31,7 @@
 #include "link/state.h"
 #include "monitor/core.h"
 #include "monitor/hrt-memory.h"
+#include "monitor/images.h"
 #include "monitor/prepare.h"
 #include "monitor/talk.h"
 #include "monitor/unknown.h"
@@ -95,7 +96,7 @@ struct partition {
 
 struct machine {
 	struct vm_spec *spec; /* owned */
-	struct guest_file files[SPEC_FILES_MAX]; /* their data is owned; what nobody boots has none */
+	struct images images; /* the files; what nobody boots has none */
 	struct prepared boot;
 	bool started;
 	uint64_t cpu_khz;

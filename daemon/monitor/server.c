@@ -119,7 +119,7 @@ static void measure(struct server *server)
 {
 	const struct machine *machine = server->machine;
 	struct error e = {};
-	int r = measure_new(machine->spec, machine->files, &server->measure, &e);
+	int r = measure_new(machine->spec, machine->images.files, &server->measure, &e);
 
 	if (r < 0)
 		log_warning("vm %s: there is no launch digest: %s", machine->spec->name, error_text(&e, r));

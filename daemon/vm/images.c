@@ -150,6 +150,21 @@ int image_copy(int dirfd, int fd, const char *what, const atomic_bool *cancelled
 	return r;
 }
 
+int image_duplicate(int from, int to, const uint8_t digest[IMAGE_DIGEST_SIZE], const atomic_bool *cancelled,
+	struct error *e)
+{
+	uint8_t found[IMAGE_DIGEST_SIZE];
+	char name[IMAGE_HEX_SIZE];
+	ssize_t n = hash_all(from, to, cancelled, found);
+
+	image_hex(digest, name);
+	if (n < 0)
+		return error_set_errno(e, (int)n, "image %s: copying it", name);
+	if (memcmp(found, digest, IMAGE_DIGEST_SIZE) != 0)
+		return error_set(e, -EIO, "image %s: it is damaged", name);
+	return 0;
+}
+
 int image_keep(int dirfd, struct image_copy *copy, const char *what, struct error *e)
 {
 	char name[IMAGE_HEX_SIZE];

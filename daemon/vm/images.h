@@ -48,6 +48,13 @@ int image_copy(int dirfd, int fd, const char *what, const atomic_bool *cancelled
 	struct error *e);
 
 /*
+ * Copies what `from` holds to `to` (both borrowed). Returns 0 when it had this digest;
+ * -EIO with a sentence, -ENOMEM, or -ECANCELED.
+ */
+int image_duplicate(int from, int to, const uint8_t digest[IMAGE_DIGEST_SIZE], const atomic_bool *cancelled,
+	struct error *e);
+
+/*
  * Gives a copy its name, which image_flush() makes last. Returns 0, or -EIO with a sentence, the copy
  * dropped; or -EAGAIN when the folder had the image, and has it no more: it has to be copied after all.
  */

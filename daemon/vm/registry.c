@@ -11,6 +11,7 @@
 #include "vm/images.h"
 #include "vm/internal.h"
 #include "vm/plan.h"
+#include "vm/sealed.h"
 #include "vm/store.h"
 #include "vm/work.h"
 
@@ -282,10 +283,13 @@ int registry_new(struct event_base *base, const char *state_dir, const char *mon
 		return r;
 	registry->context = (struct vm_context){.base = base,
 		.store = registry->store,
+		.sealed = sealed_new(registry->workers, registry->store->images),
 		.registry = registry,
 		.monitor_path = monitor_path,
 		.runs = -1,
 		.kvm_path = kvm_path};
+	if (!registry->context.sealed)
+		return error_set_errno(e, -ENOMEM, "the registry");
 	host_probe(kvm_path, &registry->context.host);
 	r = registry_load(registry, e);
 	if (r < 0)
@@ -308,6 +312,7 @@ struct registry *registry_free(struct registry *registry)
 	free(registry->vms);
 	tdestroy(registry->uuids, free);
 	digests_fini(&registry->images);
+	sealed_free(registry->context.sealed);
 	close_fd(registry->context.runs);
 	store_free(registry->store);
 	free(registry);

@@ -27,6 +27,7 @@
 #include "spec/support.h"
 #include "spec/wire.h"
 #include "vm/images.h"
+#include "vm/sealed.h"
 #include "vm/runs.h"
 #include "vm/store.h"
 
@@ -563,8 +564,11 @@ int vm_open_images(const struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct erro
 	const struct vm_spec *spec = vm->stored;
 
 	for (size_t n = 0; n < spec->n_files; n++) {
-		int r = image_open(vm->context->store->images, spec->files[n].sha256, &ret_fds[n], e);
+		int r = 0;
 
+		ret_fds[n] = sealed_open(vm->context->sealed, spec->files[n].sha256);
+		if (ret_fds[n] < 0)
+			r = image_open(vm->context->store->images, spec->files[n].sha256, &ret_fds[n], e);
 		if (r == 0)
 			continue;
 		error_prefix(e, r, "file \"%s\"", spec->files[n].id);

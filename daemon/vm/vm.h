@@ -81,6 +81,7 @@ struct vm_listener {
 };
 
 struct inspector;
+struct sealed;
 
 /* What all VMs of a hvmd have in common. */
 struct vm_context {
@@ -89,6 +90,7 @@ struct vm_context {
 	struct host host;
 	/* borrowed */
 	struct event_base *base;
+	struct sealed *sealed; /* images in memory */
 	struct store *store;
 	struct registry *registry;
 	const char *monitor_path, *kvm_path;

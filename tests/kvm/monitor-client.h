@@ -61,6 +61,7 @@ struct monitor_client {
 /* A machine as a test describes it. Files are those of examples/guests in the build folder. */
 struct test_machine {
 	const char *image;   /* of the HRT: "reference.elf"; NULL: there is no HRT, and all is the ROS's */
+	bool sealed;         /* the image is a sealed memfd, as hvmd has it */
 	const char *cmdline; /* NULL: none */
 	const char *kernel;  /* of the ROS; NULL: it stays parked */
 	const char *ros_cmdline; /* NULL: none */

@@ -265,6 +265,25 @@ Test(hrt, finds_all_promises_kept_again_after_each_reset)
 	stop_in_time();
 }
 
+Test(hrt, finds_all_promises_kept_where_its_image_is_mapped_and_after_it_has_spoilt_it)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, NULL);
+
+	machine.sealed = true;
+	start(&machine);
+	expect_promises(&machine, 1);
+	reset_hrt();
+	expect_promises(&machine, 2);
+	stop_in_time();
+	monitor_fini(&client);
+	machine = machine_with("reference.elf", 1, "mode=reset");
+	machine.sealed = true;
+	start(&machine);
+	cr_assert(monitor_wait_text(&client, "2 promises kept, 0 broken", 2, BOOT_TIMEOUT_MS), "%s", monitor_log(&client));
+	cr_expect_eq(monitor_count_text(&client, "FAIL"), 0, "%s", monitor_log(&client));
+	stop_in_time();
+}
+
 Test(hrt, is_told_to_hvmd_as_its_image_asks)
 {
 	struct test_machine machine = machine_with("reference.elf", 1, "mode=park");
