@@ -27,7 +27,7 @@
 #include "base/macro.h"
 
 #define LINK_MAGIC       0x4C4D5648u /* "HVML" */
-#define LINK_VERSION     5u
+#define LINK_VERSION     6u
 #define LINK_VERSION_OLDEST 4u /* the oldest that a monitor may speak and still be controlled */
 #define LINK_MESSAGE_MAX 65536u /* bytes, with the header */
 #define LINK_FDS_MAX     18u
@@ -113,7 +113,8 @@ enum link_type {
 	LINK_RESET_DONE = 0x103,
 	/*
 	 * What the HRT image asked for and got, sent once a successful LINK_SETUP where there is one.
-	 * Payload: u64 flags, u64 gva_offset, u64 gva_entry, u64 comm page GPA, u32 vector.
+	 * Payload: u64 flags, u64 gva_offset, u64 gva_entry, u64 comm page GPA, u32 vector, string how hypercalls come,
+	 * u32 how many in the image were rewritten, string how upcalls go. Again when another image is in force.
 	 */
 	LINK_HRT = 0x104,
 	/*

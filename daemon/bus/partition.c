@@ -177,6 +177,31 @@ GETTER(get_vector)
 	return sd_bus_message_append(reply, "u", p->vm->hrt.vector);
 }
 
+/* How hypercalls come: "port", "patch", "xen" or "mmio". */
+GETTER(get_hypercall)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "s", p->vm->hrt.hypercall);
+}
+
+GETTER(get_n_patched)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "u", p->vm->hrt.n_patched);
+}
+
+GETTER(get_upcall)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "s", p->vm->hrt.upcall);
+}
+
 const sd_bus_vtable hrt_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_PROPERTY("Flags", "t", get_flags, 0, EMITS),
@@ -184,5 +209,8 @@ const sd_bus_vtable hrt_vtable[] = {
 	SD_BUS_PROPERTY("GVAEntry", "t", get_gva_entry, 0, EMITS),
 	SD_BUS_PROPERTY("CommPage", "t", get_comm_page, 0, EMITS),
 	SD_BUS_PROPERTY("InterruptVector", "u", get_vector, 0, EMITS),
+	SD_BUS_PROPERTY("HypercallTransport", "s", get_hypercall, 0, EMITS),
+	SD_BUS_PROPERTY("NPatchedHypercalls", "u", get_n_patched, 0, EMITS),
+	SD_BUS_PROPERTY("UpcallKind", "s", get_upcall, 0, EMITS),
 	SD_BUS_VTABLE_END,
 };

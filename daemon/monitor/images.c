@@ -83,7 +83,8 @@ static void whole_pages(const struct plan_region *r, uint64_t *ret_start, uint64
 
 static bool is_mapped(const struct images *images, const struct plan_region *r)
 {
-	return r->access == PLAN_HRT && r->origin.source == PLAN_FILE && images->mapped[r->origin.file];
+	return r->access == PLAN_HRT && r->origin.source == PLAN_FILE && images->mapped[r->origin.file] &&
+	       !images->changed[r->origin.file];
 }
 
 void images_rest(

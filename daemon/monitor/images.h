@@ -26,6 +26,7 @@ struct plan;
 struct images {
 	struct guest_file files[SPEC_FILES_MAX]; /* owned: mapped or on the heap; none: nobody needs it */
 	bool mapped[SPEC_FILES_MAX];
+	bool changed[SPEC_FILES_MAX]; /* what stands in memory is not what the file has: it is copied there */
 };
 
 /* Reads or maps a file (borrowed). Returns 0, or a negative errno with a sentence that calls it `what`. */

@@ -13,8 +13,10 @@
 #include "base/checked.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/macro.h"
 #include "guest/boot.h"
+#include "guest/patch.h"
 #include "kvm/kvm.h"
 #include "monitor/console.h"
 #include "monitor/pc.h"
@@ -49,6 +51,53 @@ static void add_windows(struct machine *machine)
 		memory_add(&machine->memory, machine->boot.plan.comm_page, PAGE_SIZE, machine->comm_page);
 }
 
+/* An image that will be rewritten is not mapped but copied. */
+static void expect_patches(struct machine *machine)
+{
+	const struct hrt_image *image = &machine->boot.image;
+	size_t file = machine->spec->hrt_file;
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < image->n_segments; i++)
+		if (image->segments[i].executable)
+			n += patch_count(machine->images.files[file].data + image->segments[i].offset,
+				image->segments[i].file_size);
+	machine->images.changed[file] = machine->hypercall == SPEC_HYPERCALL_PATCH && n > 0;
+}
+
+/* An image without such instructions calls by the port, or by the page. */
+static void patch_hypercalls(struct machine *machine)
+{
+	enum spec_hypercall wish = machine->spec->hrt_hypercall;
+
+	if (machine->hypercall != SPEC_HYPERCALL_PATCH)
+		return;
+	if (machine->images.changed[machine->spec->hrt_file])
+		machine->n_patched = patch_image(&machine->boot.plan, &machine->boot.image, &machine->memory);
+	if (machine->n_patched > 0)
+		log_info("vm %s: %u hypercalls by instruction in the HRT's image now go by port 0x%x", machine->spec->name,
+			machine->n_patched, HVM_PORT);
+	else if (wish == SPEC_HYPERCALL_PATCH)
+		log_warning("vm %s: the HRT's image has no hypercall by instruction that could be rewritten",
+			machine->spec->name);
+	if (machine->n_patched == 0 && wish == SPEC_HYPERCALL_AUTO)
+		machine->hypercall = SPEC_HYPERCALL_PORT;
+}
+
+static int choose_hypercall(struct machine *machine, struct error *e)
+{
+	enum spec_hypercall wish = machine->spec->hrt_hypercall;
+	bool intercepts = kvm_host_intercepts_hypercalls(machine->host);
+
+	if (wish == SPEC_HYPERCALL_XEN && !intercepts)
+		return error_set(e, -EOPNOTSUPP, "hrt hypercall=\"xen\": this kernel's KVM is built without CONFIG_KVM_XEN; "
+			"hypercall=\"auto\" works");
+	if (wish == SPEC_HYPERCALL_AUTO)
+		wish = intercepts ? SPEC_HYPERCALL_XEN : SPEC_HYPERCALL_PATCH;
+	machine->hypercall = wish;
+	return 0;
+}
+
 /* The HRT's memory as it is at boot. What is a mapped file's is not written, but for the pages that it fills in part. */
 static int write_template(struct machine *machine, const struct machine_fds *fds, struct error *e)
 {
@@ -56,8 +105,10 @@ static int write_template(struct machine *machine, const struct machine_fds *fds
 	struct memory rest;
 	int r;
 
+	expect_patches(machine);
 	images_rest(&machine->images, plan, &machine->memory, &rest);
 	boot_write_image(plan, &machine->boot.hrt, &rest);
+	patch_hypercalls(machine);
 	r = boot_write_state(plan, &machine->boot.hrt, machine->cpu_khz, &rest, e);
 	if (r < 0)
 		return r;
@@ -264,6 +315,8 @@ static int make_partition(struct machine *machine, enum partition_role role, str
 		r = kvm_machine_track(p->kvm, e);
 	if (r == 0)
 		r = map_memory(machine, p, e);
+	if (r == 0 && role == PARTITION_HRT && machine->hypercall == SPEC_HYPERCALL_XEN)
+		r = kvm_machine_intercept_hypercalls(p->kvm, e);
 	if (r < 0)
 		return r;
 	r = add_interrupts(p, e);
@@ -337,6 +390,8 @@ static int build(struct machine *machine, struct machine_fds *fds, struct error 
 	int r;
 
 	r = kvm_host_new(take_fd(fds->kvm), &machine->host, e);
+	if (r == 0)
+		r = choose_hypercall(machine, e);
 	if (r == 0)
 		r = load_files(machine, fds, e);
 	if (r == 0)

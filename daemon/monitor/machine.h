@@ -109,6 +109,8 @@ struct machine {
 	struct hrt_memory hrt_memory; /* within ram */
 	struct memory memory; /* all of it, whoever may use it */
 	struct talk talk;
+	enum spec_hypercall hypercall; /* as chosen: never SPEC_HYPERCALL_AUTO once it is built */
+	uint32_t n_patched;            /* hypercalls by instruction that were rewritten in the image */
 
 	struct partition partitions[N_PARTITION_ROLES];
 	struct pit pit;          /* the HRT's: KVM's own would need the full interrupt controller */

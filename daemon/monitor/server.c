@@ -26,6 +26,7 @@
 #include "monitor/measure.h"
 #include "monitor/restart.h"
 #include "monitor/telemetry.h"
+#include "spec/grammar.h"
 #include "spec/spec.h"
 #include "spec/wire.h"
 
@@ -86,12 +87,17 @@ static void tell_hrt(struct server *server)
 {
 	const struct plan *plan = &server->machine->boot.plan;
 	struct buffer b = link_message_begin(LINK_HRT, 0);
+	struct talk_numbers numbers;
 
 	buffer_append_uint(&b, plan->flags, 8);
 	buffer_append_uint(&b, plan->gva_offset, 8);
 	buffer_append_uint(&b, plan->entry_gva, 8);
 	buffer_append_uint(&b, plan->comm_page, 8);
 	buffer_append_uint(&b, plan->int_vector, 4);
+	talk_count(server->machine, &numbers);
+	link_append_string(&b, grammar_word_text(GRAMMAR_HRT_HYPERCALL, server->machine->hypercall));
+	buffer_append_uint(&b, server->machine->n_patched, 4);
+	link_append_string(&b, numbers.upcall);
 	send_message(server, &b);
 }
 

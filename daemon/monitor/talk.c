@@ -230,6 +230,16 @@ uint64_t talk_tick(struct machine *machine, uint64_t now)
 	return due;
 }
 
+void talk_count(struct machine *machine, struct talk_numbers *ret)
+{
+	struct protocol *p = &machine->talk.protocol;
+
+	pthread_mutex_lock(&machine->talk.lock);
+	*ret = (struct talk_numbers){.state = protocol_state_to_string(p->state),
+		.upcall = upcall_kind_to_string(p->config.upcall), .transactions = p->n_transactions, .failed = p->n_failed};
+	pthread_mutex_unlock(&machine->talk.lock);
+}
+
 void talk_hrt_booted(struct machine *machine)
 {
 	pthread_mutex_lock(&machine->talk.lock);
@@ -286,7 +296,8 @@ void talk_init(struct machine *machine)
 		.n_hrt_cores = spec->cores - spec->ros_cores,
 		.hrt_sees_ros = spec->hrt_ros_memory != SPEC_ACCESS_NONE,
 		.upcall = kind_of(spec->hrt_upcall),
-		.other_usec = OTHER_DEADLINE_USEC,
+		.call_usec = spec->hrt_deadline * 1000ull,
+		.other_usec = spec->hrt_deadline ? spec->hrt_deadline * 1000ull : OTHER_DEADLINE_USEC,
 	};
 
 	pthread_mutex_init(&talk->lock, NULL);

@@ -49,6 +49,13 @@ bool talk_deliver(struct core *core, bool interrupted);
 /* What is due; when to come again (CLOCK_MONOTONIC, usec; UINT64_MAX: when woken). */
 uint64_t talk_tick(struct machine *machine, uint64_t now);
 
+struct talk_numbers {
+	const char *state; /* of the protocol: "idle", "call", ... */
+	const char *upcall; /* "pf", ... */
+	uint64_t transactions, failed;
+};
+void talk_count(struct machine *machine, struct talk_numbers *ret);
+
 /* See protocol.h. No core of that partition runs. */
 void talk_hrt_booted(struct machine *machine);
 void talk_hrt_gone(struct machine *machine);

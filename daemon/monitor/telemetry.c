@@ -10,6 +10,7 @@
 #include "link/link.h"
 #include "monitor/console.h"
 #include "monitor/machine.h"
+#include "spec/grammar.h"
 
 #define KEY_MAX 160 /* bytes; KVM's names have up to 48 */
 
@@ -75,6 +76,19 @@ static void put_vm(struct slice *slice, struct machine *machine, uint64_t starte
 	put_uint(slice, "console_log_dropped_bytes", dropped);
 }
 
+static void put_talk(struct slice *slice, struct machine *machine)
+{
+	struct talk_numbers numbers;
+
+	talk_count(machine, &numbers);
+	put_string(slice, "transaction_state", numbers.state);
+	put_uint(slice, "transactions", numbers.transactions);
+	put_uint(slice, "transactions_failed", numbers.failed);
+	put_string(slice, "hypercall", grammar_word_text(GRAMMAR_HRT_HYPERCALL, machine->hypercall));
+	put_uint(slice, "patched_hypercalls", machine->n_patched);
+	put_string(slice, "upcall", numbers.upcall);
+}
+
 static void put_partition(struct slice *slice, const struct partition *p)
 {
 	uint64_t boot = counter_get(&p->boot_usec);
@@ -87,6 +101,8 @@ static void put_partition(struct slice *slice, const struct partition *p)
 	put_uint(slice, "resets", p->n_resets);
 	put_uint(slice, "since_boot_usec", boot ? clock_usec() - boot : 0);
 	put_uint(slice, "first_sign_usec", counter_get(&p->first_sign_usec));
+	if (p->role == PARTITION_HRT)
+		put_talk(slice, p->machine);
 }
 
 static void put_core(struct slice *slice, const struct core *core)

@@ -148,6 +148,7 @@ static void append_hrt(struct buffer *b, const struct vm_spec *spec)
 	append_word(b, GRAMMAR_HRT_LAYOUT, spec->hrt_layout);
 	append_word(b, GRAMMAR_HRT_HYPERCALL, spec->hrt_hypercall);
 	append_word(b, GRAMMAR_HRT_UPCALL, spec->hrt_upcall);
+	append_number(b, GRAMMAR_HRT_DEADLINE, spec->hrt_deadline);
 	append_word(b, GRAMMAR_HRT_ON_CRASH, spec->hrt_on_crash);
 	append_word(b, GRAMMAR_HRT_ROS_MEMORY, spec->hrt_ros_memory);
 	append_modules(b, spec, &spec->hrt_modules, "    ", "hrt");

@@ -131,6 +131,8 @@ static void read_hrt(struct reader *r, const struct element *hvm)
 	field_switch(&hrt, GRAMMAR_HRT_APPEND, r->d, &spec->hrt_append);
 	if (reader_number(r, &hrt, GRAMMAR_HRT_STACK, SPEC_FIELD_HRT_STACK, &value))
 		spec->hrt_stack = (uint32_t)value;
+	if (reader_number(r, &hrt, GRAMMAR_HRT_DEADLINE, SPEC_FIELD_HRT_DEADLINE, &value))
+		spec->hrt_deadline = (uint32_t)value;
 	read_hrt_words(r, &hrt);
 	read_modules(r, &hrt, &rows_in_hrt, &spec->hrt_modules);
 }

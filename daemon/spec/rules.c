@@ -288,6 +288,14 @@ static int check_hrt_stack(const struct vm_spec *spec, struct error *e)
 	return 0;
 }
 
+static int check_hrt_deadline(const struct vm_spec *spec, struct error *e)
+{
+	if (spec->hybrid && spec->hrt_deadline > SPEC_DEADLINE_MAX)
+		return error_set(e, -EBADMSG, "hrt deadline: %" PRIu32 " ms; the longest is %u", spec->hrt_deadline,
+			SPEC_DEADLINE_MAX);
+	return 0;
+}
+
 static int check_hrt_stacks_fit(const struct vm_spec *spec, struct error *e)
 {
 	uint64_t n, room;
@@ -426,6 +434,7 @@ const struct spec_rule spec_rules[] = {
 	{FILES | HRT_FILE, SPEC_FIELD_HRT_FILE, check_hrt_file},
 	{HRT_CMDLINE, SPEC_FIELD_HRT_CMDLINE, check_hrt_cmdline},
 	{HRT_STACK, SPEC_FIELD_HRT_STACK, check_hrt_stack},
+	{SPEC_FIELD_BIT(SPEC_FIELD_HRT_DEADLINE), SPEC_FIELD_HRT_DEADLINE, check_hrt_deadline},
 	{MEMORY | CORES | ROS_CORES | ROS_MEMORY | HRT_STACK, SPEC_FIELD_HRT_STACK, check_hrt_stacks_fit},
 	{HRT_STACK, SPEC_FIELD_HRT_STACK, check_hrt_words},
 	{FILES | HRT_MODULES, SPEC_FIELD_HRT_MODULES, check_hrt_modules},

@@ -32,6 +32,7 @@ struct error;
 #define SPEC_SHA256_SIZE 32
 #define SPEC_UUID_SIZE   16
 #define SPEC_STACK_DEFAULT 4096u /* bytes for each HRT core */
+#define SPEC_DEADLINE_MAX  3600000u /* milliseconds: an hour */
 #define SPEC_STACK_MAX     (1u << 20)
 #define SPEC_HUGE_PAGE     (2ull << 20) /* bytes */
 #define SPEC_DEBUG_EXIT_PORT 0xF4 /* where QEMU's isa-debug-exit is usually put */
@@ -161,6 +162,7 @@ struct vm_spec {
 	enum spec_layout hrt_layout;
 	enum spec_hypercall hrt_hypercall;
 	enum spec_upcall hrt_upcall;
+	uint32_t hrt_deadline; /* milliseconds of each transaction, up to SPEC_DEADLINE_MAX; 0: none for calls, ten seconds for others */
 	enum spec_on_crash hrt_on_crash;
 	enum spec_access hrt_ros_memory;
 };

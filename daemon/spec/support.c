@@ -44,12 +44,6 @@ static bool asks_for_device(const struct vm_spec *spec, char ret[static ASKED_MA
 	return false;
 }
 
-static bool asks_for_hypercall(const struct vm_spec *spec, char ret[static ASKED_MAX])
-{
-	return asks_for_word("hrt", GRAMMAR_HRT_HYPERCALL, spec->hrt_hypercall,
-		1u << SPEC_HYPERCALL_AUTO | 1u << SPEC_HYPERCALL_PORT, ret);
-}
-
 static bool asks_for_on_crash(const struct vm_spec *spec, char ret[static ASKED_MAX])
 {
 	return asks_for_word("hrt", GRAMMAR_HRT_ON_CRASH, spec->hrt_on_crash, 1u << SPEC_ON_CRASH_PAUSE, ret);
@@ -61,7 +55,6 @@ static const struct {
 } limits[] = {
 	{asks_for_hugepages, "hugepages=\"n\" works"},
 	{asks_for_device, "debug-exit devices work"},
-	{asks_for_hypercall, "hypercall=\"auto\" and hypercall=\"port\" work"},
 	{asks_for_on_crash, "on_crash=\"pause\" works"},
 };
 

@@ -90,6 +90,7 @@ void spec_encode(const struct vm_spec *spec, struct buffer *b)
 	buffer_append_uint(b, spec->hrt_layout, 1);
 	buffer_append_uint(b, spec->hrt_hypercall, 1);
 	buffer_append_uint(b, spec->hrt_upcall, 1);
+	buffer_append_uint(b, spec->hrt_deadline, 4);
 	buffer_append_uint(b, spec->hrt_on_crash, 1);
 	buffer_append_uint(b, spec->hrt_ros_memory, 1);
 	encode_modules(&spec->hrt_modules, b);
@@ -218,6 +219,7 @@ static void decode_hrt(struct cursor *c, struct vm_spec *spec)
 	spec->hrt_layout = cursor_u8(c);
 	spec->hrt_hypercall = cursor_u8(c);
 	spec->hrt_upcall = cursor_u8(c);
+	spec->hrt_deadline = cursor_u32(c);
 	spec->hrt_on_crash = cursor_u8(c);
 	spec->hrt_ros_memory = cursor_u8(c);
 	decode_modules(c, &spec->hrt_modules);

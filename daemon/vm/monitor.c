@@ -224,15 +224,29 @@ static const char *take_state(struct monitor *m, struct cursor *c)
 	return NULL;
 }
 
+/* A short word; one that is too long is as good as none that could be read. */
+static void take_word(struct cursor *c, char ret[8])
+{
+	_cleanup_free_ char *word = link_read_string(c);
+
+	if (word && strlen(word) < 8)
+		strcpy(ret, word);
+	else
+		c->overrun = true;
+}
+
 static const char *take_hrt(struct monitor *m, struct cursor *c)
 {
-	struct monitor_hrt hrt;
+	struct monitor_hrt hrt = {};
 
 	hrt.flags = cursor_u64(c);
 	hrt.gva_offset = cursor_u64(c);
 	hrt.gva_entry = cursor_u64(c);
 	hrt.comm_page = cursor_u64(c);
 	hrt.vector = cursor_u32(c);
+	take_word(c, hrt.hypercall);
+	hrt.n_patched = cursor_u32(c);
+	take_word(c, hrt.upcall);
 	if (!cursor_ok(c) || c->left > 0)
 		return "its description of the HRT has another length";
 	m->hooks->hrt(m->userdata, &hrt);

@@ -47,6 +47,9 @@ struct monitor_news {
 struct monitor_hrt {
 	uint64_t flags, gva_offset, gva_entry, comm_page;
 	uint32_t vector;
+	char hypercall[8]; /* "port", "patch", ...; empty: there is no HRT */
+	uint32_t n_patched;
+	char upcall[8];    /* "pf", ... */
 };
 
 /* LINK_ROS */

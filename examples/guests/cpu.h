@@ -182,13 +182,25 @@ static inline void hypercall(struct hypercall *h)
 	h->r11 = r11;
 }
 
-/* A request without arguments. */
+/*
+ * A request by the registers of the convention, all else aside. BY_INSTRUCTION is for
+ * an image as Palacios has them: AMD's instruction behind the load of the marker.
+ */
+static inline uint64_t hypercall_with(uint64_t request, uint64_t a2)
+{
+#ifdef BY_INSTRUCTION
+	uint64_t rax = HVM_HYPERCALL;
+
+	__asm__ volatile("movabs $0x6464646464646464, %%rbx; vmmcall" : "+a"(rax) : "c"(request), "d"(a2) : "rbx", "memory");
+	return rax;
+#else
+	return hvm_port_call(request, a2, 0);
+#endif
+}
+
 static inline uint64_t hypercall_request(uint64_t request)
 {
-	struct hypercall h = {.rax = HVM_HYPERCALL, .rbx = HVM_MARKER, .rcx = request};
-
-	hypercall(&h);
-	return h.rax;
+	return hypercall_with(request, 0);
 }
 
 /* What an attempt to read one byte came to; entry.S knows the offsets. */

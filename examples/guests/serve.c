@@ -51,12 +51,12 @@ void serve_fault(const struct frame *frame);
 /* Raises an event and waits for its result; one core at a time. */
 static uint64_t ask(struct hvm_event *event)
 {
-	while (hvm_port_call(HVM_REQ_RAISE_EVENT, (uint64_t)event, 0) == HVM_FAILED)
+	while (hypercall_with(HVM_REQ_RAISE_EVENT, (uint64_t)event) == HVM_FAILED)
 		cpu_pause();
 	while (*(volatile const uint64_t *)&serve.page->event != HVM_EVENT_DONE)
 		cpu_pause();
-	hvm_port_call(HVM_REQ_STATE, (uint64_t)event, 0);
-	hvm_port_call(HVM_REQ_ACK_EVENT, 0, 0);
+	hypercall_with(HVM_REQ_STATE, (uint64_t)event);
+	hypercall_with(HVM_REQ_ACK_EVENT, 0);
 	return event->result;
 }
 
@@ -88,7 +88,7 @@ static uint64_t run(const struct job *job, const struct frame *frame)
 	case JOB_SYSCALL:
 		return ask_for_syscall(job->argument);
 	case JOB_SIGNAL:
-		return hvm_port_call(HVM_REQ_SIGNAL, job->argument, 0);
+		return hypercall_with(HVM_REQ_SIGNAL, job->argument);
 	case JOB_READ:
 		return *(volatile uint64_t *)job->argument;
 	case JOB_SPIN:
@@ -134,7 +134,7 @@ static void merge(uint64_t cr3)
 static void stay_in_sync(volatile struct hvm_sync *sync, const struct frame *frame)
 {
 	serve.leave_sync = false;
-	hvm_port_call(HVM_REQ_DONE, 0, 0);
+	hypercall_with(HVM_REQ_DONE, 0);
 	while (!serve.leave_sync) {
 		if (sync->issued == sync->completed) {
 			cpu_pause();
@@ -166,25 +166,25 @@ void serve_upcall(const struct frame *frame)
 	case HVM_REQ_CALL:
 	case HVM_REQ_PARCALL:
 		call(first, frame);
-		hvm_port_call(HVM_REQ_DONE, 0, 0);
+		hypercall_with(HVM_REQ_DONE, 0);
 		break;
 	case HVM_REQ_SYNC:
 		stay_in_sync((volatile struct hvm_sync *)first, frame);
 		break;
 	case HVM_REQ_UNSYNC:
 		serve.leave_sync = true;
-		hvm_port_call(HVM_REQ_DONE, 0, 0);
+		hypercall_with(HVM_REQ_DONE, 0);
 		break;
 	case HVM_REQ_MERGE:
 	case HVM_REQ_UNMERGE:
 		merge(request == HVM_REQ_MERGE ? first : 0);
-		hvm_port_call(HVM_REQ_MERGE_DONE, 0, 0);
+		hypercall_with(HVM_REQ_MERGE_DONE, 0);
 		break;
 	case HVM_REQ_SYNC_GDT:
 	case HVM_REQ_RESTORE_GDT:
 		if (request == HVM_REQ_SYNC_GDT)
 			take_gdt(second);
-		hvm_port_call(HVM_REQ_GDT_DONE, 0, 0);
+		hypercall_with(HVM_REQ_GDT_DONE, 0);
 		break;
 	}
 }
@@ -235,7 +235,7 @@ void serve_prepare(const struct core *core)
 	serve.offset = hrt->gva_offset;
 	serve.page = (const struct hvm_comm_page *)(hrt->gva_offset + hrt->comm_page_gpa);
 	make_idt(hrt);
-	if (hvm_port_call(HVM_REQ_GDT_AREA, (uint64_t)serve.area, 0))
+	if (hypercall_with(HVM_REQ_GDT_AREA, (uint64_t)serve.area))
 		say(core, "FAIL the area for the GDT was refused");
 }
 

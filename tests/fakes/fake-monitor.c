@@ -145,6 +145,9 @@ static void hrt(void)
 	buffer_append_uint(&b, 0xffff800000800040, 8);
 	buffer_append_uint(&b, 0x1ff000, 8);
 	buffer_append_uint(&b, 255, 4);
+	link_append_string(&b, "patch");
+	buffer_append_uint(&b, 3, 4);
+	link_append_string(&b, "pf");
 	send_message(&b);
 }
 

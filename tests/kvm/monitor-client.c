@@ -73,6 +73,9 @@ static void take_hrt(struct monitor_client *client, struct cursor *c)
 	client->hrt.entry_gva = cursor_u64(c);
 	client->hrt.comm_page = cursor_u64(c);
 	client->hrt.int_vector = cursor_u32(c);
+	read_text(c, client->hrt.hypercall, sizeof(client->hrt.hypercall));
+	client->hrt.n_patched = cursor_u32(c);
+	read_text(c, client->hrt.upcall, sizeof(client->hrt.upcall));
 }
 
 static void take_ros(struct monitor_client *client, struct cursor *c)
@@ -249,6 +252,7 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 		.hrt_upcall = machine->upcall,
 		.hrt_hypercall = machine->hypercall,
 		.hrt_layout = machine->layout,
+		.hrt_deadline = machine->deadline,
 	};
 
 	if (machine->image)

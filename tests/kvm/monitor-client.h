@@ -30,6 +30,8 @@ struct partition_news {
 struct hrt_news { /* LINK_HRT */
 	uint64_t flags, gva_offset, entry_gva, comm_page;
 	uint32_t int_vector;
+	char hypercall[16], upcall[16];
+	uint32_t n_patched;
 };
 
 struct ros_news { /* LINK_ROS */
@@ -76,6 +78,7 @@ struct test_machine {
 	enum spec_access ros_memory; /* of the HRT */
 	enum spec_upcall upcall;
 	enum spec_hypercall hypercall;
+	uint32_t deadline; /* milliseconds of each transaction */
 	struct spec_core pin; /* of the last core */
 };
 

@@ -77,7 +77,7 @@ static const char whole[] = "<vm name=\"whole\" class=\"PC\" uuid=\"6f9619ff-8b8
 			    "      <module file_id=\"data\" cmdline=\"first\"/>\n"
 			    "    </ros>\n"
 			    "    <hrt file_id=\"hrt\" cmdline=\"mode=park\" append=\"n\" stack=\"8192\" layout=\"seed\" "
-			    "hypercall=\"patch\" upcall=\"gpf\" on_crash=\"stop\" ros_memory=\"ro\">\n"
+			    "hypercall=\"patch\" upcall=\"gpf\" deadline=\"2000\" on_crash=\"stop\" ros_memory=\"ro\">\n"
 			    "      <module file_id=\"data\" cmdline=\"second\"/>\n"
 			    "      <module file_id=\"hrt\" cmdline=\"\"/>\n"
 			    "    </hrt>\n"

@@ -343,9 +343,6 @@ Test(spec, what_is_not_built_is_refused_at_start_with_what_works_instead)
 	spec->devices[0].class = SPEC_DEVICE_DEBUG_EXIT;
 	while (spec->n_devices > 0)
 		free(spec->devices[--spec->n_devices].id);
-	spec->hrt_hypercall = SPEC_HYPERCALL_XEN;
-	cr_not_built("hrt hypercall=\"xen\" is not built yet; hypercall=\"auto\" and hypercall=\"port\" work");
-	spec->hrt_hypercall = SPEC_HYPERCALL_PORT;
 	cr_not_built("hrt on_crash=\"reset\" is not built yet; on_crash=\"pause\" works");
 	spec->hrt_on_crash = SPEC_ON_CRASH_PAUSE;
 	cr_assert(eq(int, spec_check_supported(spec, &e), 0));
@@ -409,6 +406,7 @@ static void cr_same_hrt(const struct vm_spec *a, const struct vm_spec *b)
 	cr_assert(eq(int, (int)a->hrt_layout, (int)b->hrt_layout));
 	cr_assert(eq(int, (int)a->hrt_hypercall, (int)b->hrt_hypercall));
 	cr_assert(eq(int, (int)a->hrt_upcall, (int)b->hrt_upcall));
+	cr_assert(eq(u32, a->hrt_deadline, b->hrt_deadline));
 	cr_assert(eq(int, (int)a->hrt_on_crash, (int)b->hrt_on_crash));
 	cr_assert(eq(int, (int)a->hrt_ros_memory, (int)b->hrt_ros_memory));
 	cr_same_modules(&a->hrt_modules, &b->hrt_modules);
@@ -439,6 +437,7 @@ Test(wire, round_trip_keeps_what_a_monitor_needs)
 	spec->hrt_layout = SPEC_LAYOUT_SEED;
 	spec->hrt_hypercall = SPEC_HYPERCALL_MMIO;
 	spec->hrt_upcall = SPEC_UPCALL_VECTOR;
+	spec->hrt_deadline = 2500;
 	b = encoded();
 	cr_assert(eq(int, decode(&b, b.size, &copy), 0), "%s", e.text);
 	cr_assert_str_eq(copy->name, spec->name);
