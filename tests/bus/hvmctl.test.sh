@@ -365,6 +365,27 @@ wait $!
 hvmctl terminate crash
 hvmctl undefine guest-exit crash die idle
 
+# ssh to a host whose bus is ours: sd-bus runs it with these arguments.
+mkdir "$work/bin"
+cat >"$work/bin/ssh" <<END
+#!/bin/sh
+printf '%s\n' "\$*" >"$work/ssh.arguments"
+exec systemd-stdio-bridge --bus-path="$bus"
+END
+chmod +x "$work/bin/ssh"
+
+on_another_host()
+{
+	PATH=$work/bin:$PATH "$top_builddir/hvmctl" -H admin@far list --no-legend >"$work/out" 2>&1
+	grep -q '^x ' "$work/out" || cat "$work/out"
+	grep -q -- '-- admin@far systemd-stdio-bridge' "$work/ssh.arguments" || cat "$work/ssh.arguments"
+}
+if have systemd-stdio-bridge; then
+	check "list -H lists the VMs of another host" on_another_host
+else
+	skip "list -H lists the VMs of another host" "systemd-stdio-bridge is not installed"
+fi
+
 check "undefine says nothing" gives 0 "" "" undefine x y z
 check "undefine leaves nothing" gives 0 "0 VMs listed." "" list
 finish
