@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -454,14 +455,14 @@ static enum link_scope scope_of(const struct partition *p)
 	return p->role == PARTITION_ROS ? LINK_SCOPE_ROS : LINK_SCOPE_HRT;
 }
 
-static void restart(struct server *server, struct partition *p)
+static void restart(struct server *server, struct partition *p, enum vm_reason reason)
 {
 	struct error e = {};
 	uint64_t usec;
-	int r = reset(server, scope_of(p), REASON_GUEST_RESET, &usec, &e);
+	int r = reset(server, scope_of(p), reason, &usec, &e);
 
 	if (r < 0)
-		log_warning("a reset that the guest asked for: %s", error_text(&e, r));
+		log_warning("a reset of the guest: %s", error_text(&e, r));
 }
 
 /* It says so where a person looks: on its console, and in its state. */
@@ -489,7 +490,7 @@ static void follow_power(struct server *server, struct partition *p)
 	}
 	wait = restart_wait(&server->restart[p->role], clock_usec() - counter_get(&p->boot_usec));
 	if (wait == 0)
-		restart(server, p);
+		restart(server, p, REASON_GUEST_RESET);
 	else
 		restart_later(server, p, wait);
 }
@@ -503,6 +504,34 @@ static void collect_exit(struct server *server)
 	tell_exit(server);
 }
 
+/* A loop of crashes and resets helps nobody: after a few the last crash is left for somebody to look at. */
+static void give_up(struct server *server, struct partition *p, struct crash *crash)
+{
+	size_t n = strlen(crash->text);
+
+	snprintf(crash->text + n, sizeof(crash->text) - n,
+		"; that was %u times in a row, each within %llu s of its boot, and it is not reset any more",
+		server->restart[p->role].short_runs, RESTART_CALM_USEC / 1000000);
+	console_mark(p->console, "%s: %s", partition_role_to_string(p->role), crash->text);
+	tell_state(server, p, crash);
+}
+
+/* What hrt on_crash= says, as far as it is about this partition alone; the rest is hvmd's (vm/vm.c). */
+static void follow_crash(struct server *server, struct partition *p, struct crash *crash)
+{
+	const bool resets = p->role == PARTITION_HRT && p->state == PARTITION_CRASHED &&
+		server->machine->spec->hrt_on_crash == SPEC_ON_CRASH_RESET;
+
+	if (!resets)
+		tell_state(server, p, crash);
+	else if (restart_wait(&server->restart[p->role], clock_usec() - counter_get(&p->boot_usec)) > 0)
+		give_up(server, p, crash);
+	else {
+		tell_state(server, p, crash);
+		restart(server, p, REASON_BOOTED);
+	}
+}
+
 static void collect(struct server *server)
 {
 	struct machine *machine = server->machine;
@@ -512,7 +541,7 @@ static void collect(struct server *server)
 		struct crash crash;
 
 		if (machine_collect_crash(machine, &machine->partitions[role], &crash))
-			tell_state(server, &machine->partitions[role], &crash);
+			follow_crash(server, &machine->partitions[role], &crash);
 		if (machine_collect_power(machine, &machine->partitions[role]))
 			follow_power(server, &machine->partitions[role]);
 	}
@@ -573,7 +602,7 @@ static void on_time(struct server *server)
 	server->talk_at = talk_tick(server->machine, now);
 	for (int role = 0; role < N_PARTITION_ROLES; role++)
 		if (server->restart_at[role] && now >= server->restart_at[role])
-			restart(server, &server->machine->partitions[role]);
+			restart(server, &server->machine->partitions[role], REASON_GUEST_RESET);
 }
 
 /* Milliseconds until the next thing that is due by time; -1: nothing is. */

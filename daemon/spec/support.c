@@ -16,14 +16,6 @@
 /* Whether it is asked for; then also in which words: `hrt upcall="pf"`. */
 typedef bool (*asks_fn)(const struct vm_spec *spec, char ret[static ASKED_MAX]);
 
-static bool asks_for_word(const char *group, enum grammar_id id, unsigned value, unsigned works, char ret[static ASKED_MAX])
-{
-	if (works >> value & 1)
-		return false;
-	snprintf(ret, ASKED_MAX, "%s %s=\"%s\"", group, grammar[id].name, grammar_word_text(id, value));
-	return true;
-}
-
 static bool asks_for_text(const char *group, const char *name, const char *value, char ret[static ASKED_MAX])
 {
 	snprintf(ret, ASKED_MAX, "%s %s=\"%s\"", group, name, value_quote(value).text);
@@ -44,18 +36,12 @@ static bool asks_for_device(const struct vm_spec *spec, char ret[static ASKED_MA
 	return false;
 }
 
-static bool asks_for_on_crash(const struct vm_spec *spec, char ret[static ASKED_MAX])
-{
-	return asks_for_word("hrt", GRAMMAR_HRT_ON_CRASH, spec->hrt_on_crash, 1u << SPEC_ON_CRASH_PAUSE, ret);
-}
-
 static const struct {
 	asks_fn asks;
 	const char *works; /* instead, today */
 } limits[] = {
 	{asks_for_hugepages, "hugepages=\"n\" works"},
 	{asks_for_device, "debug-exit devices work"},
-	{asks_for_on_crash, "on_crash=\"pause\" works"},
 };
 
 int spec_check_supported(const struct vm_spec *spec, struct error *e)

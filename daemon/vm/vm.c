@@ -347,6 +347,38 @@ static bool is_end_of_guest(const struct monitor_news *news)
 	return news->state == PARTITION_PARKED && news->reason != REASON_DEFINED && news->reason != REASON_BOOTED;
 }
 
+/* The other partition runs on, so that the VM's state has no news of it. */
+static void log_crash(const struct vm *vm, const struct monitor_news *news)
+{
+	static struct ratelimit limit = {.interval_usec = 10000000, .burst = 50};
+	const char *role = partition_role_to_string(news->role);
+	const struct log_about about = {.vm = vm_name(vm), .partition = role, .message_id = MESSAGE_GUEST_CRASHED};
+
+	if (log_ratelimit(&limit))
+		log_line_about(&about, LOG_LEVEL_NOTICE, "vm %s: %s crashed (%s): %s", vm_name(vm), role,
+			vm_reason_to_string(news->reason), news->details);
+}
+
+/* hrt on_crash="ignore": the VM goes on without its HRT. */
+static bool is_ignored(const struct vm_partition *p)
+{
+	return p->role == PARTITION_HRT && p->state == PARTITION_CRASHED &&
+		vm_spec_in_force(p->vm)->hrt_on_crash == SPEC_ON_CRASH_IGNORE;
+}
+
+/* hrt on_crash="stop", which a monitor cannot do itself; "reset" it can. */
+static void follow_crash(struct vm *vm, const struct monitor_news *news)
+{
+	const bool stops = news->role == PARTITION_HRT && vm_spec_in_force(vm)->hrt_on_crash == SPEC_ON_CRASH_STOP;
+
+	if (vm->life.state == VM_RUNNING)
+		log_crash(vm, news);
+	if (!stops || vm->life.state == VM_STOPPING)
+		return;
+	snprintf(vm->life.details.text, sizeof(vm->life.details.text), "%s", news->details); /* what a stop keeps */
+	vm_stop(vm, VM_STOP_USEC, news->reason, NULL, NULL, NULL);
+}
+
 /*
  * What the states of the partitions, one of which is news, mean for the VM. When
  * the last that ran has come to its end by itself, so has the VM.
@@ -357,7 +389,7 @@ static void follow_partitions(struct vm *vm, const struct monitor_news *news)
 	enum vm_state target;
 
 	for (int role = 0; role < N_PARTITION_ROLES; role++)
-		if (vm->partitions[role].present)
+		if (vm->partitions[role].present && !is_ignored(&vm->partitions[role]))
 			any[vm->partitions[role].state] = true;
 	if (any[PARTITION_RUNNING])
 		target = VM_RUNNING;
@@ -381,18 +413,6 @@ static void follow_partitions(struct vm *vm, const struct monitor_news *news)
 		move(vm, target, news->reason, news->details, news);
 }
 
-/* The other partition runs on, so that the VM's state has no news of it. */
-static void log_crash(const struct vm *vm, const struct monitor_news *news)
-{
-	static struct ratelimit limit = {.interval_usec = 10000000, .burst = 50};
-	const char *role = partition_role_to_string(news->role);
-	const struct log_about about = {.vm = vm_name(vm), .partition = role, .message_id = MESSAGE_GUEST_CRASHED};
-
-	if (log_ratelimit(&limit))
-		log_line_about(&about, LOG_LEVEL_NOTICE, "vm %s: %s crashed (%s): %s", vm_name(vm), role,
-			vm_reason_to_string(news->reason), news->details);
-}
-
 static void on_partition(void *userdata, const struct monitor_news *news)
 {
 	struct vm *vm = userdata;
@@ -412,8 +432,8 @@ static void on_partition(void *userdata, const struct monitor_news *news)
 	if (news->state == PARTITION_CRASHED)
 		tell(vm, guest_crashed, vm, news);
 	follow_partitions(vm, news);
-	if (news->state == PARTITION_CRASHED && vm->life.state == VM_RUNNING)
-		log_crash(vm, news);
+	if (news->state == PARTITION_CRASHED)
+		follow_crash(vm, news);
 }
 
 static void on_hrt(void *userdata, const struct monitor_hrt *hrt)

@@ -344,6 +344,36 @@ Test(run, crash_is_told_with_core_address_and_sentence)
 	expect_error(start("a"), "org.hvmd1.AlreadyRunning", "has crashed; reset it, or stop it first");
 }
 
+/* definition() with hrt on_crash="...", started. */
+static void run_vm_with_policy(const char *policy)
+{
+	char text[2048], attribute[64];
+	const char *plain = definition("a", "crash"), *at = strstr(plain, "cmdline=");
+
+	snprintf(attribute, sizeof(attribute), "on_crash=\"%s\" ", policy);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - plain), plain, attribute, at);
+	expect_success(define(text, "an image"));
+	expect_success(call(MANAGER, "StartVM", "st", "a", (uint64_t)0));
+}
+
+Test(run, on_crash_stop_ends_the_vm_and_keeps_why)
+{
+	run_vm_with_policy("stop");
+	cr_expect(property_becomes(VM("a"), "State", "inactive"));
+	cr_expect_str_eq(property(VM("a"), "StateReason"), "triple-fault");
+	cr_expect_str_eq(property(VM("a"), "ExitReason"), "triple-fault");
+	cr_expect_str_eq(property(VM("a"), "StateDetails"), "core 1: triple fault at 0x1234");
+}
+
+Test(run, on_crash_ignore_goes_on_without_the_hrt)
+{
+	run_vm_with_policy("ignore");
+	cr_expect(property_becomes(HRT("a"), "State", "crashed"));
+	cr_expect_str_eq(property(VM("a"), "State"), "running");
+	expect_success(call(HRT("a"), "Reset", ""));
+	cr_expect_str_eq(property(HRT("a"), "State"), "running");
+}
+
 Test(run, reset_revives_what_has_crashed)
 {
 	run_vm("crash");

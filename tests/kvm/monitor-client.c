@@ -249,6 +249,7 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 		.hrt_cmdline = (char *)machine->cmdline,
 		.hrt_stack = machine->stack ? machine->stack : SPEC_STACK_DEFAULT,
 		.hrt_ros_memory = machine->ros_memory,
+		.hrt_on_crash = machine->on_crash,
 		.hrt_upcall = machine->upcall,
 		.hrt_hypercall = machine->hypercall,
 		.hrt_layout = machine->layout,

@@ -79,6 +79,7 @@ struct test_machine {
 	enum spec_upcall upcall;
 	enum spec_hypercall hypercall;
 	uint32_t deadline; /* milliseconds of each transaction */
+	enum spec_on_crash on_crash; /* of the HRT */
 	struct spec_core pin; /* of the last core */
 };
 

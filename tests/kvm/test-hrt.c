@@ -359,6 +359,29 @@ static void check_crash(const char *cmdline, enum vm_reason reason, int32_t vcpu
 	stop_in_time();
 }
 
+Test(hrt, that_crashes_at_every_boot_is_reset_a_few_times_and_then_left_as_it_is)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, "mode=triple");
+	struct partition_news *hrt = &client.partitions[PARTITION_HRT];
+	uint64_t until = clock_usec() + BOOT_TIMEOUT_MS * 1000ull;
+	unsigned n_resets;
+
+	machine.on_crash = SPEC_ON_CRASH_RESET;
+	start(&machine);
+	while (!strstr(hrt->details, "it is not reset any more") && clock_usec() < until)
+		monitor_wait_hrt(&client, PARTITION_FAILED, 50);
+	cr_assert(strstr(hrt->details, "that was 6 times in a row, each within 10 s of its boot, and it is not reset any more"),
+		"%s", hrt->details);
+	cr_expect_eq(hrt->state, PARTITION_CRASHED);
+	cr_expect_eq(hrt->reason, REASON_TRIPLE_FAULT);
+	n_resets = client.n_resets;
+	cr_expect_eq(n_resets, 5);
+	monitor_wait_hrt(&client, PARTITION_FAILED, 300);
+	cr_expect_eq(client.n_resets, n_resets);
+	cr_expect_eq(monitor_count_text(&client, "it is not reset any more"), 1);
+	stop_in_time();
+}
+
 Test(hrt, crashes_by_a_triple_fault)
 {
 	check_crash("mode=triple", REASON_TRIPLE_FAULT, 2,
