@@ -75,6 +75,7 @@ static const struct {
 	{HVMD_IFACE_VM, "Undefine", DEFINE},
 	{HVMD_IFACE_VM, "GetDefinition", INSPECT},
 	{HVMD_IFACE_VM, "GetMemoryPlan", INSPECT},
+	{HVMD_IFACE_VM, "GetLaunchRecord", INSPECT},
 	{HVMD_IFACE_VM, "GetTelemetry", INSPECT},
 	{HVMD_IFACE_VM, "OpenConsole", CONSOLE},
 	{HVMD_IFACE_VM, "OpenConsoleLog", CONSOLE},
