@@ -135,6 +135,15 @@ Test(survival, crash_is_still_told_with_its_sentence)
 	cr_expect_str_eq(property(HRT("a"), "State"), "crashed");
 }
 
+Test(survival, end_that_a_guest_has_made_meanwhile_is_not_lost)
+{
+	run_vm("exit-unheard");
+	change_hvmd(SIGKILL);
+	cr_expect(property_becomes(VM("a"), "State", "inactive"));
+	cr_expect_str_eq(property(VM("a"), "ExitReason"), "guest-poweroff");
+	cr_expect_str_eq(property(VM("a"), "ExitStatus"), "35");
+}
+
 Test(survival, definition_in_force_is_remembered)
 {
 	const char *text;

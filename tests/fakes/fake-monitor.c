@@ -28,6 +28,7 @@
  *	mute            does not answer LINK_RESET
  *	hang-on-stop    does not answer LINK_STOP and does not go
  *	guest-reset     the guest resets itself after it has started
+ *	exit-unheard    has ended the VM when a hvmd adopts it
  *	other-run       says to a hvmd that adopts it that it is another VM
  *	late-version    speaks a later version of the link to a hvmd that adopts it, with more to say
  *	mute-greeting   does not greet a hvmd that adopts it
@@ -212,6 +213,15 @@ static void setup(struct link_message *m)
 	state(PARTITION_HRT, PARTITION_PARKED, REASON_BOOTED, UINT32_MAX, 0, "");
 }
 
+static void guest_exit(void)
+{
+	struct buffer b = link_message_begin(LINK_EXIT, 0);
+
+	buffer_append_uint(&b, 35, 4);
+	link_append_string(&b, "the hrt has ended the VM with status 35");
+	send_message(&b);
+}
+
 static void misbehave(void)
 {
 	if (told("crash"))
@@ -237,13 +247,8 @@ static void misbehave(void)
 
 		send_message(&b);
 	}
-	if (told("guest-exit")) {
-		struct buffer b = link_message_begin(LINK_EXIT, 0);
-
-		buffer_append_uint(&b, 35, 4);
-		link_append_string(&b, "the hrt has ended the VM with status 35");
-		send_message(&b);
-	}
+	if (told("guest-exit"))
+		guest_exit();
 	if (told("guest-reset"))
 		reset_done(LINK_SCOPE_HRT);
 }
@@ -470,6 +475,8 @@ static void tell_everything(void)
 			state((enum partition_role)role, last[role].state, last[role].reason, last[role].vcpu,
 				last[role].address, last[role].details);
 	tell_run();
+	if (told("exit-unheard"))
+		guest_exit();
 }
 
 /* Whether there is a hvmd again. */
