@@ -11,11 +11,11 @@
 /* The fields of a summary in their order, org.hvmd1(5): their names are those of the properties. */
 static const char *const vm_fields[] = {"name", "uuid", "state", "state_reason", "state_details",
 	"state_change_timestamp", "exit_reason", "definition_file", "leader", "vcpus", "memory_bytes",
-	"autostart", "definition_changed", "n_resets", "partitions", "cage", "launch_digest"};
+	"autostart", "definition_changed", "n_resets", "partitions"};
 static const char *const partition_fields[] = {
 	"role", "state", "first_vcpu", "n_vcpus", "memory_start", "memory_bytes", "n_resets"};
 
-/* Makes an object of an array of values; more of them than there are names come from a newer hvmd. */
+/* Makes an object of the first n of an array of values. */
 static struct json *name_fields(struct json *values, const char *const *names, size_t n)
 {
 	struct json *object = json_new(JSON_OBJECT);
@@ -44,6 +44,8 @@ static struct json *make_vm(struct json *values)
 	struct json *vm = name_fields(values, vm_fields, ARRAY_SIZE(vm_fields));
 	struct json *partitions = json_get(vm, "partitions");
 
+	if (json_length(values) > ARRAY_SIZE(vm_fields)) /* the last has what only some VMs have, by its names */
+		properties_move(vm, values->items[ARRAY_SIZE(vm_fields)]);
 	format_uuid(vm);
 	for (size_t i = 0; i < json_length(partitions); i++) {
 		struct json *partition = partitions->items[i];

@@ -65,6 +65,23 @@ static int append_partitions(sd_bus_message *reply, const struct vm *vm)
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+/* What is there only for some, and what will come: properties by their names. */
+static int append_more(sd_bus_message *reply, const struct vm *vm)
+{
+	int r;
+
+	r = sd_bus_message_open_container(reply, 'a', "{sv}");
+	if (r >= 0 && vm_is_active(vm))
+		r = sd_bus_message_append(reply, "{sv}", "Responsive", "b", (int)!vm->unresponsive);
+	if (r >= 0 && vm_is_active(vm))
+		r = sd_bus_message_append(reply, "{sv}", "Cage", "s", vm_cage(vm));
+	if (r >= 0 && vm->launch_digest[0])
+		r = sd_bus_message_append(reply, "{sv}", "LaunchDigest", "s", vm->launch_digest);
+	if (r >= 0 && vm->has_exit_reason)
+		r = sd_bus_message_append(reply, "{sv}", "ExitStatus", "i", vm->exit_status);
+	return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int append_summary(sd_bus_message *reply, const struct vm *vm)
 {
 	_cleanup_free_ char *file = store_definition_path(vm->context->store, vm->stored->name);
@@ -85,7 +102,7 @@ static int append_summary(sd_bus_message *reply, const struct vm *vm)
 	if (r >= 0)
 		r = append_partitions(reply, vm);
 	if (r >= 0)
-		r = sd_bus_message_append(reply, "ss", vm_cage(vm), vm->launch_digest);
+		r = append_more(reply, vm);
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 

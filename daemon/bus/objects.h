@@ -102,7 +102,7 @@ void scope_begin(struct bus *bus, const struct vm *vm);
 char *scope_name(const struct vm *vm);
 
 /* lists.c: methods of the Manager that tell of many VMs; userdata is the bus. */
-#define VM_SUMMARY_FIELDS "sayssstssuutbbua(ssuuttu)ss"
+#define VM_SUMMARY_FIELDS "sayssstssuutbbua(ssuuttu)a{sv}"
 #define VM_SUMMARY_TYPE   "(" VM_SUMMARY_FIELDS ")"
 #define MANAGED_MAX       2000 /* VMs that GetManagedObjects tells of */
 int call_list(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -69,6 +69,16 @@ refuses_faulty()
 	hvmctl list --json=short | diff "$work/before" -
 }
 
+# gives_no REGEX ARGUMENTS...: hvmctl succeeds, and no line of it matches
+gives_no()
+{
+	regex=$1
+	shift
+	hvmctl "$@" >"$work/out" || echo "it fails"
+	grep -e "$regex" "$work/out"
+	true
+}
+
 # prints_error STATUS REGEX ARGUMENTS...: hvmctl exits so, prints nothing, and a line on standard error matches.
 prints_error()
 {
@@ -254,6 +264,7 @@ check "start says nothing" gives 0 "" "" start x
 check "start of a VM that runs is a failure" gives 1 "" "hvmctl: x: VM x is already running" start x
 check "undefine of a VM that runs is a failure" gives 1 "" "hvmctl: x: VM x is running; stop it first" undefine x
 check "status of a VM that runs exits with 0" prints 0 '^              hrt: running, cores 1-2, 56M at 0x800000$' status x
+check "status of a VM that runs does not call it unresponsive" gives_no unresponsive status x
 check "status ends with the console" prints 0 '^hello from core 1$' status x
 check "status prints the console's lines in JSON" prints 0 '"console_log":\["hello from core 1"\]' status x --json=short
 check "list shows monitor and uptime" prints 0 '^x  *running  *ros:1+hrt:2  *3  *64M  *[1-9][0-9]*  *[0-9]*s$' list

@@ -231,11 +231,11 @@ Test(objects, manager_tells_of_more_vms_than_the_object_manager_may)
 		"2001 VMs are more than GetManagedObjects tells of, which is 2000; ask "
 		"org.hvmd1.Manager.SummarizeVMs");
 	expect_success(call(MANAGER, "SummarizeVMs", "ast", 0, (uint64_t)0));
-	cr_assert_gt(sd_bus_message_enter_container(call_reply, 'a', "(sayssstssuutbbua(ssuuttu)ss)"), 0);
-	while (sd_bus_message_enter_container(call_reply, 'r', "sayssstssuutbbua(ssuuttu)ss") > 0) {
+	cr_assert_gt(sd_bus_message_enter_container(call_reply, 'a', "(sayssstssuutbbua(ssuuttu)a{sv})"), 0);
+	while (sd_bus_message_enter_container(call_reply, 'r', "sayssstssuutbbua(ssuuttu)a{sv}") > 0) {
 		sd_bus_message_read(call_reply, "s", &name);
 		n++;
-		sd_bus_message_skip(call_reply, "ayssstssuutbbua(ssuuttu)ss");
+		sd_bus_message_skip(call_reply, "ayssstssuutbbua(ssuuttu)a{sv}");
 		sd_bus_message_exit_container(call_reply);
 	}
 	cr_expect_eq(n, 2001);
@@ -259,6 +259,7 @@ Test(objects, summaries_say_what_the_properties_say)
 	cr_expect(strstr(text, "/state/definitions/b.xml"), "%s", text);
 	cr_expect(strstr(text, " 2 16777216 0 0 0 ros parked 0 1 0 4194304 0 hrt running 1 1 4194304 12582912 0"), "%s",
 		text);
+	cr_expect(strstr(text, " Responsive 1 Cage whole"), "%s", text);
 	cr_expect_eq(strtoul(strstr(text, "b.xml") + strlen("b.xml"), NULL, 10), leader);
 	cr_expect_null(strstr(text, "a.xml"));
 	expect_error(call(MANAGER, "SummarizeVMs", "ast", 0, (uint64_t)1), "org.freedesktop.DBus.Error.InvalidArgs",
