@@ -269,6 +269,7 @@ static void print_vm(const struct json *vm)
 	print_field("Memory", memory);
 	print_partitions(vm);
 	print_leader(vm);
+	print_field("Unit", json_get_string(vm, "unit"));
 	print_cage(vm);
 	print_field("Digest", json_get_string(vm, "launch_digest"));
 	print_field("Last exit", json_get_string(vm, "exit_reason"));

@@ -13,7 +13,7 @@
  * started it, and may outlive that hvmd. A later one learns the version from the
  * greeting, puts it into what it sends, and confines itself to what never changes:
  * the header, LINK_RESET, LINK_STOP, LINK_REPLY, LINK_HELLO, LINK_STATE,
- * LINK_RESET_DONE and LINK_RUN. A later version may append to the payloads of
+ * LINK_RESET_DONE, LINK_EXIT and LINK_RUN. A later version may append to the payloads of
  * these; who knows less takes no notice of what is left over, nor of news of other types.
  *
  * Tour 300: Between hvmd and a running VM there is one socket and these

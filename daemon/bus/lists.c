@@ -68,9 +68,12 @@ static int append_partitions(sd_bus_message *reply, const struct vm *vm)
 /* What is there only for some, and what will come: properties by their names. */
 static int append_more(sd_bus_message *reply, const struct vm *vm)
 {
+	_cleanup_free_ char *unit = scope_of(vm->context->userdata, vm);
 	int r;
 
-	r = sd_bus_message_open_container(reply, 'a', "{sv}");
+	r = unit ? sd_bus_message_open_container(reply, 'a', "{sv}") : -ENOMEM;
+	if (r >= 0 && unit[0])
+		r = sd_bus_message_append(reply, "{sv}", "Unit", "s", unit);
 	if (r >= 0 && vm_is_active(vm))
 		r = sd_bus_message_append(reply, "{sv}", "Responsive", "b", (int)!vm->unresponsive);
 	if (r >= 0 && vm_is_active(vm))

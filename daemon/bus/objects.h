@@ -98,8 +98,8 @@ int reset_scope(sd_bus_message *call, struct vm *vm, enum link_scope scope, sd_b
 /* Asks systemd to put the monitor of a VM into a scope of its own. */
 void scope_begin(struct bus *bus, const struct vm *vm);
 
-/* That scope's name, which the caller frees; NULL when memory is short. */
-char *scope_name(const struct vm *vm);
+/* The name of the scope that it is in, "" when in none; the caller frees it. NULL when memory is short. */
+char *scope_of(const struct bus *bus, const struct vm *vm);
 
 /* lists.c: methods of the Manager that tell of many VMs; userdata is the bus. */
 #define VM_SUMMARY_FIELDS "sayssstssuutbbua(ssuuttu)a{sv}"

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/macro.h"
@@ -27,11 +28,16 @@ static uint64_t memory_max(const struct vm *vm)
 	return 2 * vm_spec_in_force(vm)->memory + BESIDE_MEMORY;
 }
 
-char *scope_name(const struct vm *vm)
+static char *scope_name(const struct vm *vm)
 {
 	char *name;
 
 	return asprintf(&name, "hvm-%s.scope", vm->stored->name) < 0 ? NULL : name;
+}
+
+char *scope_of(const struct bus *bus, const struct vm *vm)
+{
+	return bus->has_scopes && vm_leader(vm) > 0 ? scope_name(vm) : strdup("");
 }
 
 /* A monitor that we have taken over is in its scope already. */

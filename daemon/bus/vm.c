@@ -349,13 +349,10 @@ GETTER(get_cage)
 GETTER(get_unit)
 {
 	struct vm *vm = userdata;
-	struct bus *bus = vm->context->userdata;
-	_cleanup_free_ char *unit = scope_name(vm);
+	_cleanup_free_ char *unit = scope_of(vm->context->userdata, vm);
 
 	GETTER_UNUSED;
-	if (!unit)
-		return -ENOMEM;
-	return sd_bus_message_append(reply, "s", bus->has_scopes && vm_leader(vm) > 0 ? unit : "");
+	return unit ? sd_bus_message_append(reply, "s", unit) : -ENOMEM;
 }
 
 GETTER(get_exit_reason)

@@ -282,7 +282,7 @@ static const char *take_exit(struct monitor *m, struct cursor *c)
 	int32_t status = (int32_t)cursor_u32(c);
 	_cleanup_free_ char *details = link_read_string(c);
 
-	if (!cursor_ok(c) || c->left > 0)
+	if (!is_whole(m, c))
 		return "its news of the guest's end has another length";
 	m->hooks->exit(m->userdata, status, details);
 	return NULL;
@@ -391,7 +391,7 @@ static const char *take_message(struct monitor *m, struct link_message *message)
 	case LINK_LAUNCH:
 		return m->version == LINK_VERSION ? take_launch(m, c) : NULL;
 	case LINK_EXIT:
-		return m->version == LINK_VERSION ? take_exit(m, c) : NULL;
+		return take_exit(m, c);
 	case LINK_RESET_DONE:
 		return take_reset_done(m, c);
 	case LINK_REPLY:

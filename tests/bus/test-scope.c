@@ -136,6 +136,8 @@ Test(scope, each_monitor_gets_one_with_a_limit_of_memory)
 	cr_expect_eq(asked->pid, (uint32_t)atoi(property(VM("a_2db"), "Leader")));
 	cr_expect_eq(asked->memory_max, (2 * 16 + 512) * 1048576ull);
 	cr_expect(property_becomes(VM("a_2db"), "Unit", "hvm-a-b.scope"));
+	expect_success(call(MANAGER, "SummarizeVMs", "ast", 0, (uint64_t)0));
+	cr_expect(strstr(call_text(), " Unit hvm-a-b.scope "));
 	expect_success(call(MANAGER, "TerminateVM", "s", "a-b"));
 	cr_expect_str_eq(property(VM("a_2db"), "Unit"), "");
 }

@@ -144,6 +144,14 @@ Test(survival, end_that_a_guest_has_made_meanwhile_is_not_lost)
 	cr_expect_str_eq(property(VM("a"), "ExitStatus"), "35");
 }
 
+Test(survival, end_that_a_guest_has_made_is_understood_from_a_later_version_too)
+{
+	run_vm("exit-unheard late-version");
+	change_hvmd(SIGKILL);
+	cr_expect(property_becomes(VM("a"), "State", "inactive"));
+	cr_expect_str_eq(property(VM("a"), "ExitStatus"), "35");
+}
+
 Test(survival, definition_in_force_is_remembered)
 {
 	const char *text;
