@@ -27,8 +27,8 @@
 #include "base/macro.h"
 
 #define LINK_MAGIC       0x4C4D5648u /* "HVML" */
-#define LINK_VERSION     6u
-#define LINK_VERSION_OLDEST 4u /* the oldest that a monitor may speak and still be controlled */
+#define LINK_VERSION     7u
+#define LINK_VERSION_OLDEST 7u /* the oldest that a monitor may speak and still be controlled */
 #define LINK_MESSAGE_MAX 65536u /* bytes, with the header */
 #define LINK_FDS_MAX     18u
 #define LINK_DIGEST_SIZE 48u /* SHA-384 */

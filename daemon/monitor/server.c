@@ -479,12 +479,22 @@ static void restart_later(struct server *server, struct partition *p, uint64_t w
 	tell_state(server, p, &why);
 }
 
+/* Whether it boots again; otherwise it is parked or paused. Only a ROS has these policies, and the ports to need them. */
+static bool boots_again(const struct vm_spec *spec, struct partition *p)
+{
+	const bool off = p->reason == REASON_GUEST_POWEROFF;
+
+	if (off ? spec->ros_on_poweroff == SPEC_ON_POWEROFF_PAUSE : spec->ros_on_reset == SPEC_ON_RESET_PAUSE)
+		p->state = PARTITION_PAUSED;
+	return off ? spec->ros_on_poweroff == SPEC_ON_POWEROFF_RESET : spec->ros_on_reset == SPEC_ON_RESET_RESET;
+}
+
 /* The guest has turned its partition off, or reset it, and its cores are parked. */
 static void follow_power(struct server *server, struct partition *p)
 {
 	uint64_t wait;
 
-	if (p->reason == REASON_GUEST_POWEROFF) {
+	if (!boots_again(server->machine->spec, p)) {
 		tell_state(server, p, NULL);
 		return;
 	}
@@ -516,11 +526,11 @@ static void give_up(struct server *server, struct partition *p, struct crash *cr
 	tell_state(server, p, crash);
 }
 
-/* What hrt on_crash= says, as far as it is about this partition alone; the rest is hvmd's (vm/vm.c). */
+/* What on_crash= says, as far as it is about this partition alone; the rest is hvmd's (vm/vm.c). */
 static void follow_crash(struct server *server, struct partition *p, struct crash *crash)
 {
-	const bool resets = p->role == PARTITION_HRT && p->state == PARTITION_CRASHED &&
-		server->machine->spec->hrt_on_crash == SPEC_ON_CRASH_RESET;
+	const bool resets = p->state == PARTITION_CRASHED &&
+		spec_on_crash(server->machine->spec, p->role) == SPEC_ON_CRASH_RESET;
 
 	if (!resets)
 		tell_state(server, p, crash);

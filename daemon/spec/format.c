@@ -135,6 +135,9 @@ static void append_boot(struct buffer *b, const struct vm_spec *spec, const char
 	append_cmdline(b, GRAMMAR_ROS_CMDLINE, spec->ros_cmdline);
 	append_switch(b, GRAMMAR_ROS_APPEND, spec->ros_append);
 	append_word(b, GRAMMAR_ROS_PROTOCOL, spec->ros_protocol);
+	append_word(b, GRAMMAR_ROS_ON_POWEROFF, spec->ros_on_poweroff);
+	append_word(b, GRAMMAR_ROS_ON_RESET, spec->ros_on_reset);
+	append_word(b, GRAMMAR_ROS_ON_CRASH, spec->ros_on_crash);
 	append_modules(b, spec, &spec->ros_modules, indent, "ros");
 }
 

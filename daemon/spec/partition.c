@@ -44,22 +44,37 @@ static void read_modules(struct reader *r, const struct element *partition, cons
 
 /* The two places of <ros> have the same values of what is booted. */
 struct boot_rows {
-	enum grammar_id file_id, initrd_id, cmdline, append, protocol;
+	enum grammar_id file_id, initrd_id, cmdline, append, protocol, on_poweroff, on_reset, on_crash;
 	struct module_rows modules;
 };
 
 static const struct boot_rows rows_in_hvm = {
 	GRAMMAR_ROS_FILE_ID, GRAMMAR_ROS_INITRD_ID, GRAMMAR_ROS_CMDLINE, GRAMMAR_ROS_APPEND, GRAMMAR_ROS_PROTOCOL,
+	GRAMMAR_ROS_ON_POWEROFF, GRAMMAR_ROS_ON_RESET, GRAMMAR_ROS_ON_CRASH,
 	{GRAMMAR_ROS_MODULE, GRAMMAR_ROS_MODULE_FILE_ID, GRAMMAR_ROS_MODULE_CMDLINE, SPEC_FIELD_ROS_MODULES},
 };
 static const struct boot_rows rows_in_vm = {
 	GRAMMAR_VM_ROS_FILE_ID, GRAMMAR_VM_ROS_INITRD_ID, GRAMMAR_VM_ROS_CMDLINE, GRAMMAR_VM_ROS_APPEND,
-	GRAMMAR_VM_ROS_PROTOCOL,
+	GRAMMAR_VM_ROS_PROTOCOL, GRAMMAR_VM_ROS_ON_POWEROFF, GRAMMAR_VM_ROS_ON_RESET, GRAMMAR_VM_ROS_ON_CRASH,
 	{GRAMMAR_VM_ROS_MODULE, GRAMMAR_VM_ROS_MODULE_FILE_ID, GRAMMAR_VM_ROS_MODULE_CMDLINE,
 		SPEC_FIELD_ROS_MODULES},
 };
 static const struct module_rows rows_in_hrt = {
 	GRAMMAR_HRT_MODULE, GRAMMAR_HRT_MODULE_FILE_ID, GRAMMAR_HRT_MODULE_CMDLINE, SPEC_FIELD_HRT_MODULES};
+
+static void read_ends(struct reader *r, const struct element *ros, const struct boot_rows *rows)
+{
+	struct vm_spec *spec = r->spec;
+	unsigned word;
+
+	if (field_word(ros, rows->on_poweroff, r->d, &word))
+		spec->ros_on_poweroff = word;
+	if (field_word(ros, rows->on_reset, r->d, &word))
+		spec->ros_on_reset = word;
+	if (field_word(ros, rows->on_crash, r->d, &word))
+		spec->ros_on_crash = word;
+	reader_know(r, SPEC_FIELD_ROS_ENDS, ros, rows->on_poweroff);
+}
 
 static void read_boot(struct reader *r, const struct element *ros, const struct boot_rows *rows)
 {
@@ -79,6 +94,7 @@ static void read_boot(struct reader *r, const struct element *ros, const struct 
 		spec->ros_protocol = protocol;
 		reader_know(r, SPEC_FIELD_ROS_PROTOCOL, ros, rows->protocol);
 	}
+	read_ends(r, ros, rows);
 	read_modules(r, ros, &rows->modules, &spec->ros_modules);
 }
 

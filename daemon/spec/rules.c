@@ -236,6 +236,16 @@ static int check_ros_protocol(const struct vm_spec *spec, struct error *e)
 	return spec->ros_protocol == SPEC_PROTOCOL_AUTO ? 0 : needs_kernel(spec, "protocol", e);
 }
 
+/* A text cannot say otherwise; the link could. */
+static int check_ros_ends(const struct vm_spec *spec, struct error *e)
+{
+	if (spec->ros_on_poweroff >= N_SPEC_ON_POWEROFFS || spec->ros_on_reset >= N_SPEC_ON_RESETS ||
+		spec->ros_on_crash >= N_SPEC_ON_CRASHES)
+		return error_set(e, -EBADMSG, "ros: one of on_poweroff %u, on_reset %u and on_crash %u does not exist",
+			spec->ros_on_poweroff, spec->ros_on_reset, spec->ros_on_crash);
+	return 0;
+}
+
 static int check_ros_modules(const struct vm_spec *spec, struct error *e)
 {
 	if (spec->ros_modules.n == 0)
@@ -406,6 +416,7 @@ static int check_devices(const struct vm_spec *spec, struct error *e)
 #define ROS_INITRD   SPEC_FIELD_BIT(SPEC_FIELD_ROS_INITRD)
 #define ROS_CMDLINE  SPEC_FIELD_BIT(SPEC_FIELD_ROS_CMDLINE)
 #define ROS_APPEND   SPEC_FIELD_BIT(SPEC_FIELD_ROS_APPEND)
+#define ROS_ENDS     SPEC_FIELD_BIT(SPEC_FIELD_ROS_ENDS)
 #define ROS_PROTOCOL SPEC_FIELD_BIT(SPEC_FIELD_ROS_PROTOCOL)
 #define ROS_MODULES  SPEC_FIELD_BIT(SPEC_FIELD_ROS_MODULES)
 #define HRT_FILE     SPEC_FIELD_BIT(SPEC_FIELD_HRT_FILE)
@@ -430,6 +441,7 @@ const struct spec_rule spec_rules[] = {
 	{ROS_CMDLINE, SPEC_FIELD_ROS_CMDLINE, check_ros_cmdline},
 	{ROS_APPEND, SPEC_FIELD_ROS_APPEND, check_ros_append},
 	{ROS_PROTOCOL, SPEC_FIELD_ROS_PROTOCOL, check_ros_protocol},
+	{ROS_ENDS, SPEC_FIELD_ROS_ENDS, check_ros_ends},
 	{FILES | ROS_MODULES, SPEC_FIELD_ROS_MODULES, check_ros_modules},
 	{FILES | HRT_FILE, SPEC_FIELD_HRT_FILE, check_hrt_file},
 	{HRT_CMDLINE, SPEC_FIELD_HRT_CMDLINE, check_hrt_cmdline},

@@ -40,6 +40,11 @@ bool spec_has_console(const struct vm_spec *spec, enum partition_role role)
 	return role == PARTITION_ROS ? spec->ros_boots : spec->hybrid;
 }
 
+enum spec_on_crash spec_on_crash(const struct vm_spec *spec, enum partition_role role)
+{
+	return role == PARTITION_ROS ? spec->ros_on_crash : spec->hrt_on_crash;
+}
+
 bool spec_name_valid(const char *name)
 {
 	size_t n = strlen(name);

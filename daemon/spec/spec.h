@@ -100,6 +100,22 @@ enum spec_upcall {
 	N_SPEC_UPCALLS,
 };
 
+/* What becomes of a ROS that has turned itself off ... */
+enum spec_on_poweroff {
+	SPEC_ON_POWEROFF_STOP,  /* it stands still, and the VM stops where nothing else runs */
+	SPEC_ON_POWEROFF_RESET,
+	SPEC_ON_POWEROFF_PAUSE, /* it stays as it is, and so does the VM */
+	N_SPEC_ON_POWEROFFS,
+};
+
+/* ... and of one that has reset itself. */
+enum spec_on_reset {
+	SPEC_ON_RESET_RESET,
+	SPEC_ON_RESET_STOP,
+	SPEC_ON_RESET_PAUSE,
+	N_SPEC_ON_RESETS,
+};
+
 /* What becomes of a partition that has crashed. */
 enum spec_on_crash {
 	SPEC_ON_CRASH_PAUSE, /* it stays as it is, to be looked at */
@@ -152,6 +168,9 @@ struct vm_spec {
 	char *ros_cmdline;   /* owned; no control characters; NULL where none is given */
 	bool ros_append;     /* a start may add to it */
 	enum spec_protocol ros_protocol;
+	enum spec_on_poweroff ros_on_poweroff;
+	enum spec_on_reset ros_on_reset;
+	enum spec_on_crash ros_on_crash;
 	struct spec_modules ros_modules;
 	/* HRT; only where hybrid */
 	size_t hrt_file;   /* index into files */
@@ -173,6 +192,9 @@ DEFINE_CLEANUP(struct vm_spec *, vm_spec_free);
 
 /* Whether a partition can print: the HRT, and a ROS that boots a kernel. */
 bool spec_has_console(const struct vm_spec *spec, enum partition_role role);
+
+/* What becomes of a partition that has crashed. */
+enum spec_on_crash spec_on_crash(const struct vm_spec *spec, enum partition_role role);
 
 /* Whether `name` may be the name of a VM. */
 bool spec_name_valid(const char *name);

@@ -83,6 +83,9 @@ void spec_encode(const struct vm_spec *spec, struct buffer *b)
 	buffer_append_uint(b, spec->ros_initrd, 4);
 	link_append_string(b, spec->ros_cmdline);
 	buffer_append_uint(b, spec->ros_protocol, 1);
+	buffer_append_uint(b, spec->ros_on_poweroff, 1);
+	buffer_append_uint(b, spec->ros_on_reset, 1);
+	buffer_append_uint(b, spec->ros_on_crash, 1);
 	encode_modules(&spec->ros_modules, b);
 	buffer_append_uint(b, spec->hrt_file, 4);
 	link_append_string(b, spec->hrt_cmdline);
@@ -208,6 +211,9 @@ static void decode_ros(struct cursor *c, struct vm_spec *spec)
 	spec->ros_initrd = cursor_u32(c);
 	spec->ros_cmdline = decode_text(c);
 	spec->ros_protocol = cursor_u8(c);
+	spec->ros_on_poweroff = cursor_u8(c);
+	spec->ros_on_reset = cursor_u8(c);
+	spec->ros_on_crash = cursor_u8(c);
 	decode_modules(c, &spec->ros_modules);
 }
 

@@ -359,17 +359,17 @@ static void log_crash(const struct vm *vm, const struct monitor_news *news)
 			vm_reason_to_string(news->reason), news->details);
 }
 
-/* hrt on_crash="ignore": the VM goes on without its HRT. */
+/* on_crash="ignore": the VM goes on without the partition. */
 static bool is_ignored(const struct vm_partition *p)
 {
-	return p->role == PARTITION_HRT && p->state == PARTITION_CRASHED &&
-		vm_spec_in_force(p->vm)->hrt_on_crash == SPEC_ON_CRASH_IGNORE;
+	return p->state == PARTITION_CRASHED &&
+		spec_on_crash(vm_spec_in_force(p->vm), p->role) == SPEC_ON_CRASH_IGNORE;
 }
 
-/* hrt on_crash="stop", which a monitor cannot do itself; "reset" it can. */
+/* on_crash="stop", which a monitor cannot do itself; "reset" it can. */
 static void follow_crash(struct vm *vm, const struct monitor_news *news)
 {
-	const bool stops = news->role == PARTITION_HRT && vm_spec_in_force(vm)->hrt_on_crash == SPEC_ON_CRASH_STOP;
+	const bool stops = spec_on_crash(vm_spec_in_force(vm), news->role) == SPEC_ON_CRASH_STOP;
 
 	if (vm->life.state == VM_RUNNING)
 		log_crash(vm, news);

@@ -71,6 +71,9 @@ struct test_machine {
 	uint32_t exit_port; /* of a debug-exit device; 0: there is none */
 	/* Of the ROS where it has a kernel, else of the HRT: their bytes, not a file's name. */
 	const char *modules[TEST_MODULES_MAX], *module_cmdlines[TEST_MODULES_MAX];
+	enum spec_on_poweroff on_poweroff; /* of the ROS */
+	enum spec_on_reset on_reset;
+	enum spec_on_crash ros_on_crash;
 	uint32_t memory_mib, ros_mib;
 	uint32_t cores, ros_cores;
 	enum spec_layout layout;

@@ -221,6 +221,55 @@ Test(ros, that_resets_itself_all_the_time_has_to_wait)
 	cr_expect_eq(client.partitions[PARTITION_ROS].reason, REASON_GUEST_RESET);
 }
 
+static void expect_end(enum partition_state state, enum vm_reason reason)
+{
+	cr_assert(monitor_wait(&client, PARTITION_ROS, PARTITION_RUNNING, TIMEOUT_MS));
+	cr_assert(monitor_wait(&client, PARTITION_ROS, state, TIMEOUT_MS));
+	cr_expect_eq(client.partitions[PARTITION_ROS].reason, reason);
+}
+
+Test(ros, that_has_turned_itself_off_may_be_paused)
+{
+	struct test_machine machine = kernel_with("poweroff");
+
+	machine.on_poweroff = SPEC_ON_POWEROFF_PAUSE;
+	start(&machine);
+	expect_end(PARTITION_PAUSED, REASON_GUEST_POWEROFF);
+}
+
+Test(ros, that_has_turned_itself_off_may_boot_again)
+{
+	struct test_machine machine = kernel_with("poweroff");
+
+	machine.on_poweroff = SPEC_ON_POWEROFF_RESET;
+	start(&machine);
+	expect_text("ros: up\n", 3);
+}
+
+Test(ros, that_has_reset_itself_may_be_stopped_or_paused)
+{
+	struct test_machine machine = kernel_with("resets=1");
+
+	machine.on_reset = SPEC_ON_RESET_STOP;
+	start(&machine);
+	expect_end(PARTITION_PARKED, REASON_GUEST_RESET);
+	monitor_fini(&client);
+	machine.on_reset = SPEC_ON_RESET_PAUSE;
+	start(&machine);
+	expect_end(PARTITION_PAUSED, REASON_GUEST_RESET);
+}
+
+Test(ros, that_has_crashed_may_boot_again_but_not_for_ever)
+{
+	struct test_machine machine = kernel_with("fault");
+
+	machine.ros_on_crash = SPEC_ON_CRASH_RESET;
+	start(&machine);
+	expect_text("it is not reset any more", 1);
+	expect_text("ros: up\n", 6);
+	cr_assert(monitor_wait(&client, PARTITION_ROS, PARTITION_CRASHED, TIMEOUT_MS));
+}
+
 /* Returns our end of a console that takes input. */
 static int attach(uint8_t mode)
 {

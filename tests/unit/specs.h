@@ -35,6 +35,9 @@ static inline struct vm_spec *spec_example(void)
 	spec->hrt_modules.items[0].cmdline = strdup("the data");
 	spec->core[3] = (struct spec_core){.pinned = true, .cpu = 7};
 	spec->ros_boots = true;
+	spec->ros_on_poweroff = SPEC_ON_POWEROFF_RESET;
+	spec->ros_on_reset = SPEC_ON_RESET_PAUSE;
+	spec->ros_on_crash = SPEC_ON_CRASH_STOP;
 	spec->ros_cmdline = strdup("console=ttyS0");
 	spec->devices = calloc(2, sizeof(*spec->devices));
 	spec->n_devices = 2;

@@ -393,6 +393,9 @@ static void cr_same_ros(const struct vm_spec *a, const struct vm_spec *b)
 	cr_assert(eq(sz, a->ros_initrd, b->ros_initrd));
 	cr_assert_str_eq(a->ros_cmdline, b->ros_cmdline);
 	cr_assert(eq(int, (int)a->ros_protocol, (int)b->ros_protocol));
+	cr_assert(eq(int, (int)a->ros_on_poweroff, (int)b->ros_on_poweroff));
+	cr_assert(eq(int, (int)a->ros_on_reset, (int)b->ros_on_reset));
+	cr_assert(eq(int, (int)a->ros_on_crash, (int)b->ros_on_crash));
 	cr_same_modules(&a->ros_modules, &b->ros_modules);
 }
 
