@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/buffer.h"
 #include "base/checked.h"
 #include "base/macro.h"
 #include "image/executable.h"
@@ -62,6 +63,32 @@ int kernel_image_parse(const void *data, uint64_t size, unsigned allowed, struct
 		list(&reasons, (enum kernel_protocol)p, &why);
 	}
 	return error ? error : error_set(e, -ENOEXEC, "no boot protocol takes it: %s", reasons.text);
+}
+
+static void explain(const void *data, uint64_t size, enum kernel_protocol protocol, bool *taken, struct buffer *b)
+{
+	struct kernel_image image;
+	struct error why;
+
+	if (kernel_image_parse_as(data, size, protocol, &image, &why) < 0) {
+		buffer_printf(b, "%s: %s", parsers[protocol].name, why.text);
+		return;
+	}
+	buffer_printf(b, "%s takes it%s", parsers[protocol].name, *taken ? ", too" : "");
+	*taken = true;
+}
+
+void kernel_image_explain(const void *data, uint64_t size, unsigned allowed, struct buffer *b)
+{
+	bool taken = false;
+
+	for (int p = 0; p < N_KERNEL_PROTOCOLS; p++) {
+		buffer_append_string(b, p > 0 ? "; " : "");
+		if (allowed & KERNEL_PROTOCOL_BIT(p))
+			explain(data, size, (enum kernel_protocol)p, &taken, b);
+		else
+			buffer_printf(b, "%s is not what protocol= says", parsers[p].name);
+	}
 }
 
 /* --- For parsers ----------------------------------------------------------- */

@@ -19,6 +19,8 @@
 #include "image/linux.h"
 #include "image/segment.h"
 
+struct buffer;
+
 #define KERNEL_SEGMENTS_MAX 32
 
 /* In the order in which they are tried: what comes first wins where an image speaks several. */
@@ -67,6 +69,13 @@ int kernel_image_parse_as(const void *data, uint64_t size, enum kernel_protocol 
  * that it speaks none of them, and why each does not take it.
  */
 int kernel_image_parse(const void *data, uint64_t size, unsigned allowed, struct kernel_image *ret, struct error *e);
+
+/*
+ * Appends what each protocol makes of an image, in the order in which they are
+ * tried: "multiboot2 takes it; multiboot takes it, too; pvh: the ELF file has no
+ * PVH note; linux is not what protocol= says".
+ */
+void kernel_image_explain(const void *data, uint64_t size, unsigned allowed, struct buffer *b);
 
 /* --- The parsers: each as kernel_image_parse_as(), *ret zeroed but for the protocol ------------------------- */
 

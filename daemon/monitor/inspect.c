@@ -17,7 +17,7 @@
 #include "spec/spec.h"
 #include "spec/wire.h"
 
-#define DESCRIPTION_MAX 1024 /* bytes */
+#define DESCRIPTION_MAX 8192 /* bytes: what it is, and a sentence for each boot protocol */
 
 struct findings {
 	const struct vm_spec *spec; /* borrowed */
@@ -27,12 +27,17 @@ struct findings {
 	struct error why; /* and its sentence */
 };
 
-static void describe(const char *data, size_t size, struct buffer *reply)
+/* Of a kernel also what each boot protocol makes of it. */
+static void describe(const struct vm_spec *spec, size_t index, const struct guest_file *file, struct buffer *reply)
 {
 	struct buffer text = BUFFER_INIT(DESCRIPTION_MAX);
 	_cleanup_free_ char *line = NULL;
 
-	image_describe(data, size, &text);
+	image_describe(file->data, file->size, &text);
+	if (spec->ros_boots && index == spec->ros_file) {
+		buffer_append_string(&text, "; ");
+		kernel_image_explain(file->data, file->size, ros_protocols(spec), &text);
+	}
 	line = buffer_take_string(&text);
 	link_append_string(reply, line);
 }
@@ -89,7 +94,7 @@ static void inspect_file(struct findings *f, size_t index, int fd, struct buffer
 		return;
 	}
 	f->files[index] = (struct guest_file){.data = (uint8_t *)data, .size = size};
-	describe(data, size, reply);
+	describe(spec, index, &f->files[index], reply);
 	if (spec->hybrid && index == spec->hrt_file)
 		judge_hrt(f, reply);
 	else if (spec->ros_boots && index == spec->ros_file)

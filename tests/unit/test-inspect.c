@@ -86,6 +86,40 @@ Test(inspect, tells_what_an_hrt_image_is_and_plans_with_it)
 	inspection_fini(i);
 }
 
+static int kernel(void)
+{
+	_cleanup_free_ char *path = NULL;
+	int fd;
+
+	cr_assert_gt(asprintf(&path, "%s/examples/guests/kernel.elf", getenv("top_builddir")), 0);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+Test(inspect, tells_which_boot_protocols_take_a_kernel_and_plans_with_the_first)
+{
+	struct test_machine alone = {.kernel = "kernel.elf", .memory_mib = 32, .cores = 1};
+	struct inspection *i = ask(&alone, kernel());
+
+	expect_text(i->images[0].what, "; multiboot2 takes it; multiboot takes it, too; pvh: ");
+	expect_text(i->images[0].what, "; linux: ");
+	cr_expect_str_eq(i->images[0].protocol, "multiboot2");
+	cr_expect_eq(i->error, 0, "%s", i->why.text);
+	inspection_fini(i);
+}
+
+Test(inspect, tells_which_boot_protocols_a_definition_does_not_want)
+{
+	struct test_machine alone = {
+		.kernel = "kernel.elf", .memory_mib = 32, .cores = 1, .protocol = SPEC_PROTOCOL_MULTIBOOT};
+	struct inspection *i = ask(&alone, kernel());
+
+	expect_text(i->images[0].what, "; multiboot2 is not what protocol= says; multiboot takes it; pvh is not what ");
+	cr_expect_str_eq(i->images[0].protocol, "multiboot");
+	inspection_fini(i);
+}
+
 Test(inspect, says_why_an_image_is_not_booted)
 {
 	struct inspection *i = ask(&machine, file_of("#!/bin/sh\n", 10));
