@@ -166,6 +166,11 @@ static int make(const char *folder)
 	r = kernel2();
 	r.magic ^= 1;
 	make2(folder, "magic2", &r);
+	r = kernel2();
+	r.tags_size = 0;
+	recipe_tag(&r, 10, 0, (uint32_t[]){0x100000, 0x8000000, 0x1000, 2}, 4);
+	recipe_tag_end(&r);
+	make2(folder, "moves2", &r);
 	make2_at(folder, "last2", 32768 - 24, 65536);
 	make2_at(folder, "far2", 32768, 65536);
 	make1(folder, "right1", 0, 0x10003, 0, 4096);
