@@ -25,7 +25,11 @@
 #include "base/io.h"
 #include "base/macro.h"
 
+#ifdef BUILT_WITH_SANITIZERS
+#define NAMESPACES (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) /* LeakSanitizer looks itself up in /proc */
+#else
 #define NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+#endif
 #define STACK_SIZE (64 * KiB)
 
 /*
@@ -52,6 +56,7 @@ struct attempt {
 	int link;
 	bool user_namespace;
 	char uid_map[32], gid_map[32];
+	sigset_t no_signals;
 	int error; /* negative errno of the child; 0 after execve() */
 };
 
@@ -88,10 +93,10 @@ static int place_descriptors(int link)
 	return dup2(link, LINK_FD) < 0 ? -errno : 0;
 }
 
+/* It never returns, so it has no objects on its stack: a sanitizer would mark what lies around them for good. */
 static int child(void *data)
 {
 	struct attempt *attempt = data;
-	sigset_t none;
 
 	setsid();
 	attempt->error = attempt->user_namespace ? map_to_root(attempt) : 0;
@@ -99,8 +104,7 @@ static int child(void *data)
 		attempt->error = place_descriptors(attempt->link);
 	if (attempt->error < 0)
 		_exit(127);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	sigprocmask(SIG_SETMASK, &attempt->no_signals, NULL);
 	execve(attempt->path, attempt->argv, environ);
 	attempt->error = -errno;
 	_exit(127);
@@ -112,6 +116,7 @@ static int start(struct attempt *attempt, int flags, struct spawned *ret)
 	_Alignas(16) char stack[STACK_SIZE];
 	sigset_t all, before;
 
+	sigemptyset(&attempt->no_signals);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	ret->pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | flags, attempt,
