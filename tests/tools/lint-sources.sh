@@ -19,7 +19,7 @@ headless()
 mislabelled()
 {
 	for file in $sources; do
-		case $file in schemas/* | examples/guests/*) licence=MIT ;; *) licence= ;; esac
+		case $file in schemas/* | examples/guests/* | examples/ros/*) licence=MIT ;; *) licence= ;; esac
 		[ "$(sed -n 's/.*SPDX-License-Identifier: \([^ ]*\).*/\1/p' "$file")" = "$licence" ] ||
 			echo "$file:1: the licence line must be \"${licence:-none}\""
 	done

@@ -87,7 +87,7 @@ Test(upcall, looks_like_a_general_protection_fault)
 Test(upcall, takes_the_stack_of_the_gates_ist)
 {
 	put_gate(VECTOR_PF, HANDLER, 0x8, 3, 0x8E);
-	*(uint64_t *)space_at(&space, TSS + 36 + 16) = IST;
+	memcpy(space_at(&space, TSS + 36 + 16), &(uint64_t){IST}, sizeof(uint64_t));
 	cr_assert(eq(int, upcall_build(UPCALL_PF, &access_, &state, &registers, &e), 0), "%s", e.text);
 	expect_frame((IST & ~15ull) - 48);
 }
