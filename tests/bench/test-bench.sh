@@ -17,6 +17,11 @@ prints_figures()
 	done
 }
 
+if (: <>/dev/kvm) 2>/dev/null; then
+	check "bench-start prints P3 to P5, P7, P8, P11 and P15" prints_figures bench-start P3 P4 P5 P7 P8 P11 P15 4
+else
+	skip "bench-start prints P3 to P5, P7, P8, P11 and P15" "/dev/kvm cannot be opened"
+fi
 check "bench-store prints P12, P13 and P14" prints_figures bench-store P12 P13 P14
 check "bench-survival prints P16 and P17" prints_figures bench-survival P16 P17
 finish

@@ -260,7 +260,7 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 	};
 
 	if (machine->image)
-		files[n++].id = ids[0];
+		files[n++] = (struct spec_file){.id = ids[0], .stored = machine->image_fd};
 	spec.ros_file = n;
 	if (machine->kernel)
 		files[n++].id = ids[1];
@@ -312,7 +312,8 @@ static size_t open_files(const struct test_machine *machine, int ret[TEST_FILES_
 	size_t n = 0;
 
 	if (machine->image)
-		ret[n++] = machine->sealed ? seal(open_image(machine->image)) : open_image(machine->image);
+		ret[n++] = machine->image_fd ? fcntl(machine->image_fd, F_DUPFD_CLOEXEC, 3) :
+			machine->sealed ? seal(open_image(machine->image)) : open_image(machine->image);
 	if (machine->kernel)
 		ret[n++] = open_image(machine->kernel);
 	for (size_t i = 0; i < TEST_MODULES_MAX && machine->modules[i]; i++)
