@@ -42,7 +42,7 @@
 #define HVM_REQ_RESET_ROS 0x01u /* R H */
 #define HVM_REQ_RESET_HRT 0x02u /* R H */
 #define HVM_REQ_RESET_ALL 0x03u /* R H  hvmd: works; Palacios always refused it */
-#define HVM_REQ_LOAD_IMAGE 0x08u /* R    the HRT's next image: a2 GVA, a3 bytes. In force from the next HRT reset on */
+#define HVM_REQ_LOAD_IMAGE 0x08u /* R    the HRT's next image: a2 GVA, a3 bytes. In force from the next HRT reset on. It has to want the same comm page */
 #define HVM_REQ_OUTCOME   0x0Eu /* R H  hvmd: how the last transaction ended, HVM_OUTCOME_... */
 #define HVM_REQ_STATE     0x0Fu /* R H  answers HVM_STATE_...; writes struct hvm_event to a2 unless (hvmd) that is 0 */
 /* Events: the HRT asks the ROS for a service, one at a time */

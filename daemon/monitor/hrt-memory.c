@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -38,7 +39,8 @@ void hrt_memory_fini(struct hrt_memory *m)
 	if (!m->host)
 		return;
 	if (m->pristine)
-		munmap((void *)m->pristine, m->size);
+		munmap(m->pristine, m->size);
+	free(m->replaced);
 	close_fd(m->template);
 	pthread_mutex_destroy(&m->lock);
 	m->host = NULL;
@@ -54,7 +56,7 @@ int hrt_memory_seal(struct hrt_memory *m, bool tracked, struct error *e)
 		return r;
 	if (fcntl(m->template, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0) /* cage(build): fcntl */
 		return error_set_errno(e, -errno, "sealing the HRT's template");
-	pristine = mmap(NULL, m->size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, m->template, 0);
+	pristine = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, m->template, 0);
 	if (pristine == MAP_FAILED)
 		return error_set_errno(e, -errno, "mapping the HRT's template");
 	m->pristine = pristine;
@@ -69,9 +71,27 @@ int hrt_memory_overlay(struct hrt_memory *m, uint8_t *host, uint64_t size, int f
 	const int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
 
 	if (mmap(host, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset) == MAP_FAILED ||
-		mmap(pristine, size, PROT_READ, flags, fd, (off_t)offset) == MAP_FAILED)
+		mmap(pristine, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset) == MAP_FAILED)
 		return error_set_errno(e, -errno, "mapping %llu KiB of an image", size / KiB);
 	return 0;
+}
+
+int hrt_memory_replace(struct hrt_memory *m, uint64_t offset, uint64_t size, struct error *e)
+{
+	if (!m->replaced)
+		m->replaced = calloc(m->size / PAGE_SIZE / 8 + 1, 1);
+	if (!m->replaced)
+		return error_set_errno(e, -ENOMEM, "replacing the HRT's image");
+	for (uint64_t page = offset / PAGE_SIZE; page * PAGE_SIZE < offset + size; page++)
+		m->replaced[page / 8] |= (uint8_t)(1u << page % 8);
+	return 0;
+}
+
+void hrt_memory_show_replaced(struct hrt_memory *m)
+{
+	for (uint64_t page = 0; m->replaced && page < m->size / PAGE_SIZE; page++)
+		if (m->replaced[page / 8] >> page % 8 & 1)
+			memcpy(m->host + page * PAGE_SIZE, m->pristine + page * PAGE_SIZE, PAGE_SIZE);
 }
 
 void hrt_memory_dirty(struct hrt_memory *m, const struct memory *memory, uint64_t gpa)
@@ -113,6 +133,8 @@ int hrt_memory_put_back(struct hrt_memory *m, struct error *e)
 		copy_pages(m);
 	else if (madvise(m->host, m->size, MADV_DONTNEED) < 0) /* cage(run): madvise */
 		r = error_set_errno(e, -errno, "putting the HRT's memory back");
+	else
+		hrt_memory_show_replaced(m); /* the template has come through */
 	m->n_dirty = 0;
 	m->overflow = false;
 	pthread_mutex_unlock(&m->lock);

@@ -25,7 +25,8 @@ struct memory;
 struct hrt_memory {
 	uint8_t *host;       /* borrowed: where in our address space it is mapped */
 	uint64_t size;       /* bytes */
-	const uint8_t *pristine; /* owned mapping of the template */
+	uint8_t *pristine;   /* owned mapping of the template, and of what has replaced pages of it */
+	uint8_t *replaced;   /* owned; a bit a page of `size`; NULL: no page has been */
 	int template;        /* owned; -1: sealed, and only mapped */
 	bool tracked;        /* hrt_memory_dirty() is told of every page */
 	pthread_mutex_t lock; /* of the list */
@@ -47,6 +48,15 @@ int hrt_memory_seal(struct hrt_memory *m, bool tracked, struct error *e);
  */
 int hrt_memory_overlay(
 	struct hrt_memory *m, uint8_t *host, uint64_t size, int fd, uint64_t offset, struct error *e);
+
+/*
+ * Another image: [offset, offset + size) is about to be written to at `pristine`.
+ * hrt_memory_put_back() then puts back what stands there. 0 or -ENOMEM.
+ */
+int hrt_memory_replace(struct hrt_memory *m, uint64_t offset, uint64_t size, struct error *e);
+
+/* Shows the guest all that was replaced. No guest is running. */
+void hrt_memory_show_replaced(struct hrt_memory *m);
 
 /* The guest has written to the page at this GPA. From any thread. */
 void hrt_memory_dirty(struct hrt_memory *m, const struct memory *memory, uint64_t gpa);

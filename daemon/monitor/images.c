@@ -54,15 +54,28 @@ int images_take(struct images *images, size_t file, int fd, const char *what, st
 	return r;
 }
 
+static void let_go(struct images *images, size_t i)
+{
+	if (images->mapped[i])
+		munmap((void *)images->files[i].data, images->files[i].size);
+	else
+		free((void *)images->files[i].data);
+	images->mapped[i] = false;
+}
+
 void images_fini(struct images *images)
 {
-	for (size_t i = 0; i < SPEC_FILES_MAX; i++) {
-		if (images->mapped[i])
-			munmap((void *)images->files[i].data, images->files[i].size);
-		else
-			free((void *)images->files[i].data);
-	}
+	for (size_t i = 0; i < SPEC_FILES_MAX; i++)
+		let_go(images, i);
 	*images = (struct images){};
+}
+
+void images_replace(struct images *images, size_t file, uint8_t *data, size_t size)
+{
+	let_go(images, file);
+	images->files[file] = (struct guest_file){.data = data, .size = size};
+	for (size_t i = 0; i < SPEC_FILES_MAX; i++)
+		images->changed[i] = true;
 }
 
 /* --- In the HRT's memory --------------------------------------------------------- */

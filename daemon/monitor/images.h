@@ -34,6 +34,9 @@ int images_take(struct images *images, size_t file, int fd, const char *what, st
 
 void images_fini(struct images *images);
 
+/* Another content for a file; takes over data (heap). All files are copied from here on, not mapped. */
+void images_replace(struct images *images, size_t file, uint8_t *data, size_t size);
+
 /*
  * The memory of an HRT as far as its bytes are not a mapped file's; what is written
  * at boot goes there. The plan's regions become the windows of *ret.

@@ -172,6 +172,8 @@ static int put_back_hrt_memory(struct machine *machine, struct error *e)
 		machine_harvest(&p->cores[i], false);
 	r = hrt_memory_put_back(&machine->hrt_memory, e);
 	if (r == 0)
+		r = machine_adopt_image(machine, e);
+	if (r == 0)
 		r = kvm_machine_rearm(p->kvm, e);
 	pit_fini(&machine->pit);
 	pit_init(&machine->pit);

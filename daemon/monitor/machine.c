@@ -66,14 +66,14 @@ static void expect_patches(struct machine *machine)
 }
 
 /* An image without such instructions calls by the port, or by the page. */
-static void patch_hypercalls(struct machine *machine)
+static void patch_hypercalls(struct machine *machine, struct memory *memory)
 {
 	enum spec_hypercall wish = machine->spec->hrt_hypercall;
 
 	if (machine->hypercall != SPEC_HYPERCALL_PATCH)
 		return;
 	if (machine->images.changed[machine->spec->hrt_file])
-		machine->n_patched = patch_image(&machine->boot.plan, &machine->boot.image, &machine->memory);
+		machine->n_patched = patch_image(&machine->boot.plan, &machine->boot.image, memory);
 	if (machine->n_patched > 0)
 		log_info("vm %s: %u hypercalls by instruction in the HRT's image now go by port 0x%x", machine->spec->name,
 			machine->n_patched, HVM_PORT);
@@ -108,7 +108,7 @@ static int write_template(struct machine *machine, const struct machine_fds *fds
 	expect_patches(machine);
 	images_rest(&machine->images, plan, &machine->memory, &rest);
 	boot_write_image(plan, &machine->boot.hrt, &rest);
-	patch_hypercalls(machine);
+	patch_hypercalls(machine, &machine->memory);
 	r = boot_write_state(plan, &machine->boot.hrt, machine->cpu_khz, &rest, e);
 	if (r < 0)
 		return r;
@@ -375,14 +375,122 @@ static int make_partitions(struct machine *machine, struct error *e)
 	return r < 0 ? error_prefix(e, r, "the hrt partition") : 0;
 }
 
-static int prepare_for_host(struct machine *machine, struct error *e)
+static struct hrt_processor processor_of(const struct machine *machine)
 {
-	struct hrt_processor processor = {
+	return (struct hrt_processor){
 		.gigabyte_pages = kvm_host_has_gigabyte_pages(machine->host),
 		.physical_bits = kvm_host_physical_bits(machine->host),
 	};
+}
+
+static int prepare_for_host(struct machine *machine, struct error *e)
+{
+	struct hrt_processor processor = processor_of(machine);
 
 	return prepare(machine->spec, machine->images.files, &processor, &machine->boot, e);
+}
+
+int machine_offer_image(struct machine *machine, uint8_t *data, size_t size, struct error *e)
+{
+	_cleanup_free_ struct prepared *trial = calloc(1, sizeof(*trial));
+	_cleanup_free_ uint8_t *image = data;
+	struct hrt_processor processor = processor_of(machine);
+	struct guest_file files[SPEC_FILES_MAX];
+	size_t hrt = machine->spec->hrt_file;
+	uint8_t *old;
+	int r;
+
+	if (!trial)
+		return error_set_errno(e, -ENOMEM, "looking at an image");
+	memcpy(files, machine->images.files, sizeof(files));
+	files[hrt] = (struct guest_file){.data = image, .size = size};
+	r = prepare(machine->spec, files, &processor, trial, e);
+	if (r < 0)
+		return r;
+	if (trial->plan.comm_page != machine->boot.plan.comm_page)
+		return error_set(e, -ENOEXEC, "the image wants its comm page at GPA 0x%llx; while the VM runs it stays at 0x%llx",
+			(unsigned long long)trial->plan.comm_page, (unsigned long long)machine->boot.plan.comm_page);
+	pthread_mutex_lock(&machine->lock);
+	old = machine->next_image;
+	machine->next_image = take_ptr(image);
+	machine->next_image_size = size;
+	pthread_mutex_unlock(&machine->lock);
+	free(old);
+	return 0;
+}
+
+/* The HRT's own memory as a reset puts it back. */
+static void add_pristine(const struct machine *machine, struct memory *ret)
+{
+	uint64_t ros = machine->spec->ros_memory;
+
+	*ret = (struct memory){};
+	for (size_t i = 0; i < machine->memory.n_windows; i++) {
+		const struct memory_window *w = &machine->memory.windows[i];
+		uint64_t start = (uint64_t)(w->host - machine->ram), skip = start < ros ? ros - start : 0;
+
+		if (w->host != machine->comm_page && skip < w->size)
+			memory_add(ret, w->gpa + skip, w->size - skip, machine->hrt_memory.pristine + (start + skip - ros));
+	}
+}
+
+/* What the plan has in the HRT's memory is about to change; `clear`: it was the old image's. */
+static int replace_regions(struct machine *machine, const struct memory *pristine, bool clear, struct error *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < machine->boot.plan.n_regions && r == 0; i++) {
+		const struct plan_region *region = &machine->boot.plan.regions[i];
+		uint8_t *at = region->free ? NULL : memory_at(pristine, region->gpa, region->size);
+
+		if (!at)
+			continue;
+		r = hrt_memory_replace(&machine->hrt_memory, (uint64_t)(at - machine->hrt_memory.pristine), region->size, e);
+		if (r == 0 && clear)
+			memset(at, 0, region->size);
+	}
+	return r;
+}
+
+static int write_pristine(struct machine *machine, struct memory *pristine, struct error *e)
+{
+	struct memory rest;
+
+	images_rest(&machine->images, &machine->boot.plan, pristine, &rest);
+	boot_write_image(&machine->boot.plan, &machine->boot.hrt, &rest);
+	patch_hypercalls(machine, pristine);
+	return boot_write_state(&machine->boot.plan, &machine->boot.hrt, machine->cpu_khz, &rest, e);
+}
+
+int machine_adopt_image(struct machine *machine, struct error *e)
+{
+	struct memory pristine;
+	uint8_t *image;
+	size_t size;
+	int r;
+
+	pthread_mutex_lock(&machine->lock);
+	image = take_ptr(machine->next_image);
+	size = machine->next_image_size;
+	pthread_mutex_unlock(&machine->lock);
+	if (!image)
+		return 0;
+	add_pristine(machine, &pristine);
+	r = replace_regions(machine, &pristine, true, e);
+	images_replace(&machine->images, machine->spec->hrt_file, image, size);
+	if (machine->hypercall == SPEC_HYPERCALL_PORT && machine->spec->hrt_hypercall == SPEC_HYPERCALL_AUTO)
+		machine->hypercall = SPEC_HYPERCALL_PATCH;
+	machine->n_patched = 0;
+	if (r == 0)
+		r = prepare_for_host(machine, e);
+	if (r == 0)
+		r = replace_regions(machine, &pristine, false, e);
+	if (r == 0)
+		r = write_pristine(machine, &pristine, e);
+	if (r == 0)
+		hrt_memory_show_replaced(&machine->hrt_memory);
+	machine->n_images++;
+	return r;
 }
 
 static int build(struct machine *machine, struct machine_fds *fds, struct error *e)
@@ -503,6 +611,7 @@ struct machine *machine_free(struct machine *machine)
 	if (machine->comm_page)
 		talk_fini(machine);
 	pthread_mutex_destroy(&machine->lock);
+	free(machine->next_image);
 	images_fini(&machine->images);
 	vm_spec_free(machine->spec);
 	free(machine);

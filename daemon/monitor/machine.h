@@ -110,6 +110,9 @@ struct machine {
 	struct memory memory; /* all of it, whoever may use it */
 	struct talk talk;
 	enum spec_hypercall hypercall; /* as chosen: never SPEC_HYPERCALL_AUTO once it is built */
+	uint8_t *next_image;           /* owned; the HRT's from its next reset on; under lock; NULL: the one that it has */
+	size_t next_image_size;
+	uint32_t n_images;             /* that have been in force, less 1 */
 	uint32_t n_patched;            /* hypercalls by instruction that were rewritten in the image */
 
 	struct partition partitions[N_PARTITION_ROLES];
@@ -169,6 +172,16 @@ bool machine_collect_exit(struct machine *machine, struct guest_exit *ret);
 
 /* Hands on the unfinished lines of cores that printed nothing after `until_usec`. Whether another is left. */
 bool machine_flush_console(struct machine *machine, uint64_t until_usec);
+
+/*
+ * Another image for the HRT, in force from its next reset on. Takes over data (heap) in
+ * any case. Checked in full first: -ENOEXEC or another errno, with a sentence, and
+ * nothing has changed. From any thread.
+ */
+int machine_offer_image(struct machine *machine, uint8_t *data, size_t size, struct error *e);
+
+/* Puts the offered image in the place of the other. The HRT's cores are parked, its memory is put back. */
+int machine_adopt_image(struct machine *machine, struct error *e);
 
 /* What cores do at an exit (exits.c). */
 extern const struct core_listener machine_core_listener;

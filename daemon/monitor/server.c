@@ -58,6 +58,7 @@ struct server {
 	struct restart restart[N_PARTITION_ROLES];
 	uint64_t restart_at[N_PARTITION_ROLES]; /* CLOCK_MONOTONIC: when it boots again; 0: it does not wait for that */
 	struct guest_exit exit; /* as it was told */
+	uint32_t n_images; /* of the HRT that hvmd has been told of */
 	bool stopping;
 	int status; /* to exit with, once stopping */
 };
@@ -318,6 +319,9 @@ static int reset(
 			p->reason = reason;
 		tell_state(server, p, NULL);
 	}
+	if (r == 0 && server->machine->n_images != server->n_images)
+		tell_hrt(server);
+	server->n_images = server->machine->n_images;
 	if (r == 0)
 		tell_reset_done(server, scope, which);
 	return r;

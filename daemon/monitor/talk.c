@@ -1,7 +1,8 @@
 /* talk.c - see talk.h */
 #include "monitor/talk.h"
 
-#include <string.h>
+#include <errno.h>
+#include <stdlib.h>
 
 #include "abi/hrt.h"
 #include "abi/x86.h"
@@ -136,6 +137,31 @@ static bool follow(struct core *core, const struct protocol_effects *effects)
 	return want_reset(core, effects->what);
 }
 
+/* Without the lock: nobody else waits for an image to be copied and looked at. */
+static uint64_t take_image(struct core *core, const struct protocol_caller *caller)
+{
+	struct machine *machine = core->partition->machine;
+	uint64_t size = caller->registers->rsi;
+	_cleanup_free_ uint8_t *data = NULL;
+	struct protocol_effects news = {};
+	struct access access;
+	int r = -EFAULT;
+
+	if (!machine->spec->hybrid || !protocol_caller_access(caller, &access) ||
+		access_check_read(&access, caller->registers->rdx, size) < 0)
+		return HVM_FAILED;
+	data = malloc(size);
+	if (data && access_read(&access, caller->registers->rdx, data, size) == 0) {
+		r = machine_offer_image(machine, take_ptr(data), size, &news.log);
+		if (r < 0)
+			error_prefix(&news.log, r, "the image that the ROS offers is not taken");
+		pthread_mutex_lock(&machine->talk.lock);
+		log_effects(machine, &news);
+		pthread_mutex_unlock(&machine->talk.lock);
+	}
+	return r < 0 ? HVM_FAILED : 0;
+}
+
 bool talk_hypercall(struct core *core)
 {
 	struct machine *machine = core->partition->machine;
@@ -159,7 +185,7 @@ bool talk_hypercall(struct core *core)
 	end_talk(machine, &effects);
 	counter_add(rax == HVM_FAILED ? &core->counters.hypercalls_refused : &core->counters.hypercalls, 1);
 	if (effects.what & PROTOCOL_LOAD_IMAGE)
-		rax = HVM_FAILED; /* images are replaced from outside only */
+		rax = take_image(core, &caller);
 	kvm_vcpu_set_rax(core->vcpu, rax);
 	return follow(core, &effects);
 }

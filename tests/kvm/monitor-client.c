@@ -301,8 +301,11 @@ static int seal(int file)
 
 static int make_module(const char *bytes)
 {
-	int fd = memfd_create("module", MFD_CLOEXEC);
+	int fd;
 
+	if (bytes[0] == '@')
+		return open_image(bytes + 1);
+	fd = memfd_create("module", MFD_CLOEXEC);
 	return fd >= 0 && write(fd, bytes, strlen(bytes)) == (ssize_t)strlen(bytes) ? fd : -1;
 }
 

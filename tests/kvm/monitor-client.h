@@ -70,7 +70,7 @@ struct test_machine {
 	const char *ros_cmdline; /* NULL: none */
 	enum spec_protocol protocol;
 	uint32_t exit_port; /* of a debug-exit device; 0: there is none */
-	/* Of the ROS where it has a kernel, else of the HRT: their bytes, not a file's name. */
+	/* Of the ROS where it has a kernel, else of the HRT: their bytes; "@NAME": those of an image. */
 	const char *modules[TEST_MODULES_MAX], *module_cmdlines[TEST_MODULES_MAX];
 	enum spec_on_poweroff on_poweroff; /* of the ROS */
 	enum spec_on_reset on_reset;

@@ -162,6 +162,16 @@ Test(talk, delivers_upcalls_as_interrupts_and_takes_them_out_of_service)
 	expect_promises(&machine, PROMISES + 1 - PROMISES_SYNC);
 }
 
+Test(talk, replaces_the_image_at_the_next_reset)
+{
+	struct test_machine machine = pair("replace doorbell", "mode=serve");
+
+	machine.modules[0] = "@reference-vmmcall.elf";
+	expect_promises(&machine, 6);
+	cr_expect_str_eq(client.hrt.hypercall, "patch");
+	cr_expect_gt(client.hrt.n_patched, 5);
+}
+
 Test(talk, survives_a_reset_of_the_hrt_in_the_middle_of_a_call)
 {
 	struct test_machine machine = pair("reset", "mode=serve");
