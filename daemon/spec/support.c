@@ -27,21 +27,11 @@ static bool asks_for_hugepages(const struct vm_spec *spec, char ret[static ASKED
 	return spec->hugepages && asks_for_text("memory", "hugepages", "y", ret);
 }
 
-static bool asks_for_device(const struct vm_spec *spec, char ret[static ASKED_MAX])
-{
-	for (size_t i = 0; i < spec->n_devices; i++)
-		if (spec->devices[i].class != SPEC_DEVICE_DEBUG_EXIT)
-			return asks_for_text("device", "class",
-				grammar_word_text(GRAMMAR_DEVICE_CLASS, spec->devices[i].class), ret);
-	return false;
-}
-
 static const struct {
 	asks_fn asks;
 	const char *works; /* instead, today */
 } limits[] = {
 	{asks_for_hugepages, "hugepages=\"n\" works"},
-	{asks_for_device, "debug-exit devices work"},
 };
 
 int spec_check_supported(const struct vm_spec *spec, struct error *e)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "harness.h"
 
 TestSuite(run, .init = harness_start, .fini = harness_stop, .timeout = 60);
@@ -532,6 +533,46 @@ Test(run, hrt_that_is_not_there_is_no_partition)
 		"VM a has no HRT");
 }
 
+/* Defines VM "a" that is one ROS, with a kernel, and starts it. */
+static void run_ros(const char *behaviour)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		"<vm name=\"a\" class=\"PC\"><memory>16</memory><cores count=\"1\"/>"
+		"<files><file id=\"hrt\" filename=\"kernel\"/></files><ros file_id=\"hrt\" cmdline=\"%s\"/></vm>",
+		behaviour);
+	expect_success(define(text, "a kernel"));
+	expect_success(start("a"));
+}
+
+Test(run, a_ros_that_turns_itself_off_ends_its_vm_for_that_reason)
+{
+	watch_signals();
+	run_ros("ros-off");
+	cr_expect(property_becomes(VM("a"), "State", "inactive"));
+	cr_expect_str_eq(property(VM("a"), "StateReason"), "guest-poweroff");
+	cr_expect_str_eq(property(VM("a"), "ExitReason"), "guest-poweroff");
+	expect_success(start("a"));
+}
+
+Test(run, a_ros_that_turns_itself_off_leaves_the_hrt_running)
+{
+	run_vm("ros-off");
+	cr_expect(property_becomes(ROS("a"), "StateReason", "guest-poweroff"));
+	cr_expect_str_eq(property(ROS("a"), "State"), "parked");
+	cr_expect_str_eq(property(HRT("a"), "State"), "running");
+	cr_expect_str_eq(property(VM("a"), "State"), "running");
+}
+
+Test(run, a_ros_that_resets_itself_is_the_reason_of_its_vms_state)
+{
+	run_ros("ros-reset");
+	cr_expect(property_becomes(VM("a"), "StateReason", "guest-reset"));
+	cr_expect_str_eq(property(VM("a"), "State"), "running");
+	cr_expect_str_eq(property(ROS("a"), "StateReason"), "guest-reset");
+}
+
 Test(run, request_that_is_not_answered_times_out)
 {
 	run_vm("mute");
@@ -627,6 +668,34 @@ Test(run, console_is_a_pipe_from_the_guest)
 	cr_expect_eq(fcntl(fd, F_GETFL) & (O_NONBLOCK | O_ACCMODE), O_RDONLY, "the reader's end blocks");
 	expect_error(call(VM("a"), "OpenConsole", "st", "com1", (uint64_t)0), "org.hvmd1.NoSuchConsole",
 		"VM a has no console \"com1\"; it has \"hrt\"");
+}
+
+Test(run, console_of_a_ros_takes_what_one_writes_and_others_watch)
+{
+	static const char greeting[] = "hello from the console\n";
+	char text[128] = "";
+	const char *name;
+	int fd, watching;
+
+	run_ros("");
+	cr_expect_str_eq(property(VM("a"), "Consoles"), "ros");
+	expect_success(call(VM("a"), "OpenConsole", "st", "", (uint64_t)0));
+	sd_bus_message_read(call_reply, "hs", &fd, &name);
+	cr_expect_str_eq(name, "ros");
+	fd = dup(fd);
+	cr_assert_eq(read_full(fd, text, sizeof(greeting) - 1), (ssize_t)sizeof(greeting) - 1);
+	cr_assert_eq(write(fd, "typed", 5), 5);
+	cr_assert_eq(read_full(fd, text, 5), 5);
+	cr_expect_arr_eq(text, "typed", 5);
+	expect_error(call(VM("a"), "OpenConsole", "st", "ros", (uint64_t)0), "org.hvmd1.ConsoleBusy",
+		"somebody writes to this console already; it can be watched, or taken over by force");
+	expect_success(call(VM("a"), "OpenConsole", "st", "ros", (uint64_t)1));
+	expect_success(call(VM("a"), "OpenConsole", "st", "ros", (uint64_t)2));
+	sd_bus_message_read(call_reply, "hs", &watching, &name);
+	cr_expect_eq(fcntl(watching, F_GETFL) & O_ACCMODE, O_RDONLY, "who watches has a pipe");
+	expect_error(call(VM("a"), "OpenConsole", "st", "hrt", (uint64_t)0), "org.hvmd1.NoSuchConsole",
+		"VM a has no console \"hrt\"; it has \"ros\"");
+	close(fd);
 }
 
 Test(run, console_log_is_kept_and_the_one_before_too)

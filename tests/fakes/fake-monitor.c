@@ -28,6 +28,8 @@
  *	mute            does not answer LINK_RESET
  *	hang-on-stop    does not answer LINK_STOP and does not go
  *	guest-reset     the guest resets itself after it has started
+ *	ros-off         the ROS turns itself off after it has started
+ *	ros-reset       the ROS resets itself after it has started
  *	exit-unheard    has ended the VM when a hvmd adopts it
  *	other-run       says to a hvmd that adopts it that it is another VM
  *	late-version    speaks a later version of the link to a hvmd that adopts it, with more to say
@@ -78,9 +80,9 @@ static struct {
 /* Whether `word` stands in the command line or in FAKE_MONITOR. */
 static bool told(const char *word)
 {
-	const char *texts[] = {spec ? spec->hrt_cmdline : NULL, getenv("FAKE_MONITOR")};
+	const char *texts[] = {spec ? spec->hrt_cmdline : NULL, spec ? spec->ros_cmdline : NULL, getenv("FAKE_MONITOR")};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		const char *at = texts[i] ? strstr(texts[i], word) : NULL;
 
 		if (at && (at == texts[i] || at[-1] == ' ') && strchr(" ", at[strlen(word)]))
@@ -251,6 +253,10 @@ static void misbehave(void)
 		guest_exit();
 	if (told("guest-reset"))
 		reset_done(LINK_SCOPE_HRT);
+	if (told("ros-off"))
+		state(PARTITION_ROS, PARTITION_PARKED, REASON_GUEST_POWEROFF, UINT32_MAX, 0, "");
+	if (told("ros-reset"))
+		state(PARTITION_ROS, PARTITION_RUNNING, REASON_GUEST_RESET, UINT32_MAX, 0, "");
 }
 
 static void start(struct link_message *m)
