@@ -103,7 +103,7 @@ plan="\
 REGION        START        END          SIZE    ACCESS  SOURCE
 ros memory    0x000000000  0x000400000  4M      both    zero
 hrt memory    0x000400000  0x000800000  4M      hrt     zero
-image 0       0x000800000  0x$end  ${size}K     hrt     file hrt+0x1000
+image 0       0x000800000  0x$end  $(printf %-6s "${size}K")  hrt     file hrt+0x1000
 hrt memory    0x$end  0x003fe7000  $((0x3fe7 * 4 - 0x800000 / 1024 - size))K  hrt     zero
 stacks        0x003fe7000  0x003fe9000  8K      hrt     generated
 info block    0x003fe9000  0x003fea000  4K      hrt     generated
