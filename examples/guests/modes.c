@@ -18,6 +18,7 @@
 #define NOTHING_PORT 0x1234
 #define NOTHING_MSR  0x12345678
 
+#define APIC_GPA   0xFEE00000
 #define DEVICE_GPA 0xFEC00000 /* where PCs have an IOAPIC: never memory */
 
 _Noreturn void park(void)
@@ -193,6 +194,69 @@ static void touch_nothing(struct core *core)
 	say(core, "port 0x%lx, msr 0x%lx, word 0x%lx", port, msr, word);
 }
 
+static uint64_t drawn(uint64_t *state)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
+	return *state >> 11;
+}
+
+/* A hypercall with any registers: by the number and marker mostly, but none that resets or ends us. */
+static void noise_call(uint64_t *state)
+{
+	uint64_t request = drawn(state) % 0x80;
+
+	if (request >= HVM_REQ_RESET_ROS && request <= HVM_REQ_RESET_ALL)
+		request = HVM_REQ_STATE;
+	if (drawn(state) % 2)
+		hvm_port_call(request, drawn(state), drawn(state));
+	else
+		hvm_doorbell_call((volatile uint32_t *)(HVM_GVA_OFFSET_HIGH + HVM_DOORBELL_GPA), request, drawn(state) << 12,
+			drawn(state));
+}
+
+static void noise_once(const struct core *core, uint64_t *state)
+{
+	uint64_t offset = core->info.hrt->gva_offset, gpa = DEVICE_GPA + drawn(state) % 0x1400000;
+	uint16_t port = (uint16_t)drawn(state);
+
+	switch (drawn(state) % 8) {
+	case 0:
+		if (port != HVM_PORT_CONSOLE)
+			out8(port, (uint8_t)drawn(state));
+		break;
+	case 1:
+		out32(port, (uint32_t)drawn(state));
+		break;
+	case 2:
+		in32(port);
+		break;
+	case 3:
+		in8(port);
+		break;
+	case 4: /* but for the LAPIC's page, by which a core stops itself or others */
+		if (gpa >> 12 != APIC_GPA >> 12)
+			*(volatile uint64_t *)(offset + (gpa & ~7ull)) = drawn(state);
+		break;
+	case 5:
+		(void)*(volatile uint32_t *)(offset + (gpa & ~3ull));
+		break;
+	default:
+		noise_call(state);
+	}
+}
+
+/* Whatever a guest can do at ports, addresses and by hypercalls, in an order that is drawn. */
+static void noise(struct core *core)
+{
+	const char *value = info_option(&core->info, "rounds=");
+	uint64_t rounds = value ? option_number(value) : 1000, state = read_tsc() + core->number;
+
+	say(core, "makes noise from 0x%lx", state);
+	for (uint64_t i = 0; i < rounds; i++)
+		noise_once(core, &state);
+	say(core, "made noise");
+}
+
 static void serve(struct core *core)
 {
 	serve_for_ever(core);
@@ -216,6 +280,7 @@ static const struct mode {
 	{"reset", reset_once, CORE_0},
 	{"dirty", dirty, CORE_0},
 	{"ros", try_ros_memory, CORE_0},
+	{"noise", noise, ALL_CORES},
 	{"serve", serve, ALL_CORES},
 	{"nothing", touch_nothing, CORE_0},
 };

@@ -172,6 +172,24 @@ Test(talk, replaces_the_image_at_the_next_reset)
 	cr_expect_gt(client.hrt.n_patched, 5);
 }
 
+/* A bounded number of rounds, each with its own draw; the HRT may end, its monitor may not. */
+Test(talk, an_hrt_that_makes_noise_harms_nobody_else)
+{
+	struct test_machine machine = pair("calls=1 doorbell", "mode=noise rounds=2000");
+	uint8_t scope = LINK_SCOPE_HRT;
+	struct error e = {};
+
+	start(&machine);
+	for (unsigned round = 1; round <= 5; round++) {
+		monitor_wait_text(&client, "made noise", 2 * round, 10000);
+		cr_assert_eq(monitor_request(&client, LINK_RESET, &scope, 1, -1, &e), 0, "%s", e.text);
+		cr_expect_eq(client.partitions[PARTITION_ROS].state, PARTITION_RUNNING);
+	}
+	cr_expect_geq(monitor_count_text(&client, "made noise"), 8, "%s", monitor_log(&client));
+	cr_assert_eq(monitor_request(&client, LINK_STOP, NULL, 0, -1, &e), 0, "%s", e.text);
+	cr_expect_eq(monitor_wait_end(&client, 5000), 0);
+}
+
 Test(talk, survives_a_reset_of_the_hrt_in_the_middle_of_a_call)
 {
 	struct test_machine machine = pair("reset", "mode=serve");
