@@ -70,8 +70,10 @@ int hrt_memory_overlay(struct hrt_memory *m, uint8_t *host, uint64_t size, int f
 	void *pristine = (uint8_t *)m->pristine + (host - m->host);
 	const int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE;
 
-	if (mmap(host, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset) == MAP_FAILED ||
-		mmap(pristine, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset) == MAP_FAILED)
+	void *shown = mmap(host, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset);
+	void *kept = mmap(pristine, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset);
+
+	if (shown == MAP_FAILED || kept == MAP_FAILED)
 		return error_set_errno(e, -errno, "mapping %llu KiB of an image", size / KiB);
 	return 0;
 }
