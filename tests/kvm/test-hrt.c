@@ -279,7 +279,7 @@ Test(hrt, finds_all_promises_kept_where_its_image_is_mapped_and_after_it_has_spo
 	machine = machine_with("reference.elf", 1, "mode=reset");
 	machine.sealed = true;
 	start(&machine);
-	cr_assert(monitor_wait_text(&client, "2 promises kept, 0 broken", 2, BOOT_TIMEOUT_MS), "%s", monitor_log(&client));
+	cr_assert(monitor_wait_text(&client, "core 0: 3 promises kept, 0 broken", 2, BOOT_TIMEOUT_MS), "%s", monitor_log(&client));
 	cr_expect_eq(monitor_count_text(&client, "FAIL"), 0, "%s", monitor_log(&client));
 	stop_in_time();
 }
