@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/cursor.h"
 #include "base/error.h"
+#include "image/executable.h"
 #include "image/header.h"
 
 /* System V ABI, chapter 4 */
@@ -67,6 +68,24 @@ static bool describe_bzimage(const uint8_t *data, uint64_t size, struct buffer *
 	return true;
 }
 
+/* Right, but nobody's intention: what overwrites its data overwrites its code. */
+static void describe_writable_code(const uint8_t *data, uint64_t size, struct buffer *b)
+{
+	_cleanup_(executable_freep) struct executable *x = NULL;
+	struct executable_segment s;
+	unsigned position = 0, first = 0, n = 0;
+
+	if (executable_open(data, size, EXECUTABLE_KERNEL, &x, NULL) < 0)
+		return;
+	while (executable_next(x, &position, &s, NULL) > 0)
+		if (s.writable && s.executable && n++ == 0)
+			first = s.index;
+	if (n > 0)
+		buffer_printf(b, "; program header %u is writable and executable", first);
+	if (n > 1)
+		buffer_printf(b, ", and %u more are", n - 1);
+}
+
 static void describe_multiboot1(const uint8_t *data, uint64_t size, struct buffer *b)
 {
 	uint64_t limit = size < MULTIBOOT1_SEARCH ? size : MULTIBOOT1_SEARCH;
@@ -100,6 +119,7 @@ void image_describe(const void *data, uint64_t size, struct buffer *b)
 {
 	if (!describe_elf(data, size, b) && !describe_bzimage(data, size, b))
 		buffer_printf(b, "no ELF file and no bzImage");
+	describe_writable_code(data, size, b);
 	describe_multiboot1(data, size, b);
 	describe_multiboot2(data, size, b);
 }

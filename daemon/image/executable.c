@@ -149,6 +149,9 @@ int executable_open(const void *data, uint64_t size, enum executable_use use, st
 		return r;
 	if (elf_getphdrnum(x->elf, &x->n_headers) < 0)
 		return error_set(e, -ENOEXEC, "the ELF program headers cannot be read: %s", elf_errmsg(-1));
+	if (!range_within(x->header.e_phoff, (uint64_t)x->header.e_phnum * x->header.e_phentsize, size))
+		return error_set(e, -ENOEXEC, "%u program headers at offset 0x%llx do not lie within the file of 0x%llx bytes",
+			x->header.e_phnum, (unsigned long long)x->header.e_phoff, (unsigned long long)size);
 	*ret = take_ptr(x);
 	return 0;
 }

@@ -2,12 +2,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/buffer.h"
+#include "base/error.h"
 #include "base/macro.h"
 #include "fuzz.h"
 #include "guest/plan.h"
 #include "guest/ros-boot.h"
+#include "image/describe.h"
 
-const char *const fuzz_corpus[] = {"tests/fuzz/corpus/kernel", "tests/fuzz/corpus/image", "examples/guests", NULL};
+const char *const fuzz_corpus[] = {
+	"tests/fuzz/corpus/kernel", "tests/fuzz/corpus/image", "tests/data/images", "examples/guests", NULL};
 
 static struct spec_file ids[] = {{.id = (char *)"kernel"}, {.id = (char *)"initrd"}};
 static const struct vm_spec spec = {.name = (char *)"test", .memory = 96 * MiB, .ros_memory = 96 * MiB, .cores = 1,
@@ -49,6 +53,31 @@ static void plan_boot(const struct kernel_image *image, const struct guest_file 
 	free(registers);
 }
 
+/* What is said of it for a person is never empty, nor long. */
+static void check_words(const uint8_t *data, size_t size)
+{
+	struct buffer b = BUFFER_INIT(4096);
+
+	image_describe(data, size, &b);
+	kernel_image_explain(data, size, KERNEL_PROTOCOLS_ALL & ~KERNEL_PROTOCOL_BIT(KERNEL_PVH), &b);
+	if (b.size == 0 || !buffer_ok(&b))
+		abort();
+	buffer_fini(&b);
+}
+
+static void check_choice(const uint8_t *data, size_t size)
+{
+	struct kernel_image image;
+	struct error e = {};
+
+	if (kernel_image_parse(data, size, KERNEL_PROTOCOLS_ALL, &image, &e) < 0) {
+		if (!e.text[0])
+			abort(); /* a refusal without a sentence */
+	} else if (!kernel_protocol_to_string(image.protocol)[0]) {
+		abort();
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct guest_file files[2] = {{data, size}, {(const uint8_t *)"initrd", 6}};
@@ -56,6 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error e;
 	int r;
 
+	check_words(data, size);
+	check_choice(data, size);
 	for (int p = 0; p < N_KERNEL_PROTOCOLS; p++) {
 		e = (struct error){};
 		r = kernel_image_parse_as(data, size, (enum kernel_protocol)p, &image, &e);

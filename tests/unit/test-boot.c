@@ -490,6 +490,25 @@ Test(info, map_of_memory_around_the_devices_reserves_the_boot_state_above)
 	cr_map_is(expected, ARRAY_SIZE(expected));
 }
 
+/* Palacios' had a buffer of 256 bytes for it. */
+Test(info, fits_with_memory_around_and_above_the_devices_L16)
+{
+	static const uint64_t sizes[] = {4076 * MiB, 4077 * MiB, 4 * GiB, 8 * GiB};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		wish.memory = sizes[i];
+		wish.map = 16 * GiB;
+		wish.comm_page = 12 * GiB;
+		make_info(NULL);
+		cr_assert(eq(u64, field(0, 4), info.size));
+		cr_assert(eq(u64, hrt_info_size(&plan, &wished.source), info.size));
+		cr_assert(gt(sz, info.size, 256));
+		cr_assert(le(sz, info.size, plan.page_tables - plan.info));
+		tear_down();
+		set_up();
+	}
+}
+
 Test(info, map_has_no_empty_entry_where_the_boot_state_fills_all_above_4_gib)
 {
 	static const struct entry expected[] = {

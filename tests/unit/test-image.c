@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "image-builder.h"
+#include "image/describe.h"
 #include "image/hrt.h"
 
 #define WINDOW_START (32 * MiB)
@@ -298,6 +299,26 @@ Test(image, refuses_an_elf_file_with_nothing_to_load)
 	recipe.segments[0].type = 4;
 	cr_refuses(
 		"nothing to load: the Multiboot2 header has no address tag and the ELF file no segment (PT_LOAD)");
+}
+
+Test(image, is_described_with_what_can_be_written_and_executed)
+{
+	struct buffer text = BUFFER_INIT(1024);
+	char *line;
+
+	recipe.segments[0].flags = 7;
+	recipe_build(&recipe, &file);
+	image_describe(file.data, file.size, &text);
+	line = buffer_take_string(&text);
+	cr_assert(strstr(line, "; program header 0 is writable and executable;") != NULL, "%s", line);
+	free(line);
+	buffer_fini(&file);
+	recipe.segments[0].flags = 6;
+	recipe_build(&recipe, &file);
+	image_describe(file.data, file.size, &text);
+	line = buffer_take_string(&text);
+	cr_assert(strstr(line, "writable") == NULL, "%s", line);
+	free(line);
 }
 
 /* --- What the header demands ---------------------------------------------- */

@@ -107,6 +107,18 @@ Test(paging, maps_all_that_was_asked_for_and_no_more_by_1_gib)
 	walk_both(HVM_FLAG_MAP_1GB, UINT64_MAX);
 }
 
+Test(paging, maps_half_of_all_there_is_by_1_gib)
+{
+	write_tables(HVM_FLAG_MAP_1GB, UINT64_MAX, 0);
+	walk_all_over();
+	free(memory.windows[0].host);
+	write_tables(HVM_FLAG_MAP_1GB, UINT64_MAX, HIGH);
+	for (uint64_t gpa = 0; gpa < plan.map_bytes; gpa += 1023 * GiB)
+		cr_maps(gpa);
+	cr_maps(plan.map_bytes - 1);
+	free(memory.windows[0].host);
+}
+
 Test(paging, writes_the_bits_that_the_specification_has)
 {
 	uint64_t *table;

@@ -266,6 +266,18 @@ Test(plan, never_maps_more_than_half_a_pml4_or_than_can_be_addressed)
 	cr_assert(eq(u64, plan.map_bytes, 1ull << 47));
 }
 
+Test(plan, has_all_bytes_of_an_image_of_more_than_2_gib_L15)
+{
+	wish.memory = 6 * GiB;
+	wish.image_size = 3 * GiB + 1;
+	wish.file_size = 3 * GiB;
+	cr_plans();
+	cr_assert(eq(u64, plan_find(&plan, wish.image)->size, 3 * GiB + 1));
+	cr_assert(eq(u64, plan_find(&plan, wish.image)->origin.size, 3 * GiB));
+	wish.memory = 3 * GiB;
+	cr_assert(eq(int, wish_plan(&wish, &plan, &e), -ENOEXEC));
+}
+
 Test(plan, puts_modules_below_the_stacks)
 {
 	wish.n_modules = 2;
