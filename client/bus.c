@@ -7,6 +7,7 @@
 
 #include "abi/names.h"
 #include "base/macro.h"
+#include "client/memory.h"
 #include "client/options.h"
 #include "client/say.h"
 
@@ -193,6 +194,24 @@ static enum exit_status interface_message(struct client *c, const char *name, co
 enum exit_status vm_message(struct client *c, const char *name, const char *method, sd_bus_message **ret)
 {
 	return interface_message(c, name, HVMD_IFACE_VM, method, ret);
+}
+
+enum exit_status partition_message(
+	struct client *c, const char *name, const char *role, const char *method, sd_bus_message **ret)
+{
+	_cleanup_message_ sd_bus_message *found = NULL;
+	enum exit_status status = manager_call(c, name, &found, "GetVM", "s", name);
+	_cleanup_free_ char *path = NULL;
+	const char *vm;
+	int r;
+
+	if (status != STATUS_OK)
+		return status;
+	r = sd_bus_message_read(found, "o", &vm);
+	if (r < 0)
+		return say_bad_reply(name, r);
+	path = memory_printf("%s/partition/%s", vm, role);
+	return object_message(c, path, HVMD_IFACE_PARTITION, method, ret);
 }
 
 enum exit_status vm_set_property(struct client *c, const char *name, const char *property, const char *type, ...)

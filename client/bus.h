@@ -46,6 +46,10 @@ enum exit_status object_message(
 enum exit_status manager_message(struct client *c, const char *method, sd_bus_message **ret);
 enum exit_status vm_message(struct client *c, const char *name, const char *method, sd_bus_message **ret);
 
+/* The same to one of its partitions, "ros" or "hrt". */
+enum exit_status partition_message(
+	struct client *c, const char *name, const char *role, const char *method, sd_bus_message **ret);
+
 /* Sets a property of the VM of that name; with one value as by sd_bus_message_append(). */
 enum exit_status vm_set_property(struct client *c, const char *name, const char *property, const char *type, ...);
 

@@ -16,7 +16,7 @@ _hvmctl_names()
 
 _hvmctl()
 {
-	local verbs='list status define undefine validate cat enable disable verify start stop terminate reset
+	local verbs='list status define undefine validate cat enable disable verify start stop terminate reset load
 		console log telemetry plan memmap digest capabilities reload log-level version help'
 	local options='--system --user --bus= --host= --quiet --json= --no-legend --help --version'
 	local current=${COMP_WORDS[COMP_CWORD]} verb= word
@@ -30,6 +30,7 @@ _hvmctl()
 	start) options+=' --append= --append-ros= --append-hrt= --wait' ;;
 	stop) options+=' --timeout=' ;;
 	reset) options+=' --ros --hrt' ;;
+	load) options+=' --hrt' ;;
 	console) options+=' --ros --hrt --force --read-only' ;;
 	log) options+=' --ros --hrt --follow --lines=' ;;
 	telemetry) options+=' --group=' ;;
@@ -41,7 +42,7 @@ _hvmctl()
 	*,-*) COMPREPLY=($(compgen -W "$options" -- "$current")) ;;
 	,* | help,*) COMPREPLY=($(compgen -W "$verbs" -- "$current")) ;;
 	define,* | validate,*) COMPREPLY=($(compgen -f -- "$current")) ;;
-	plan,* | digest,*) COMPREPLY=($(compgen -f -- "$current") $(compgen -W "$(_hvmctl_names)" -- "$current")) ;;
+	load,* | plan,* | digest,*) COMPREPLY=($(compgen -f -- "$current") $(compgen -W "$(_hvmctl_names)" -- "$current")) ;;
 	log-level,*) COMPREPLY=($(compgen -W 'err warning notice info debug' -- "$current")) ;;
 	capabilities,* | reload,* | version,*) COMPREPLY=() ;;
 	*) COMPREPLY=($(compgen -W "$(_hvmctl_names)" -- "$current")) ;;

@@ -47,7 +47,7 @@ _hvmctl()
 	case $verb in
 	'' | help) _hvmctl_verbs ;;
 	define | validate) _files ;;
-	plan) _hvmctl_names; _files ;;
+	load | plan) _hvmctl_names; _files ;;
 	log-level) compadd err warning notice info debug ;;
 	capabilities | reload | version) ;;
 	*) _hvmctl_names ;;

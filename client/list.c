@@ -201,14 +201,14 @@ static char *format_partition(const struct json *p)
 		(unsigned long long)json_get_uint(p, "memory_start"));
 }
 
-/* "patch (3 rewritten); upcalls: pf"; empty where no HRT runs */
-static void print_talk(const struct json *p)
+/* "patch (3 rewritten); upcalls: pf"; nothing where no HRT runs */
+static void print_talk(const struct json *vm)
 {
-	const char *transport = json_get_string(p, "hypercall_transport");
-	unsigned long long patched = json_get_uint(p, "n_patched_hypercalls");
+	const char *transport = json_get_string(vm, "hypercall_transport");
+	unsigned long long patched = json_get_uint(vm, "n_patched_hypercalls");
 	_cleanup_free_ char *how = patched ? memory_printf("%s (%llu rewritten)", transport, patched)
 					   : memory_printf("%s", transport);
-	_cleanup_free_ char *text = memory_printf("%s; upcalls: %s", how, json_get_string(p, "upcall_kind"));
+	_cleanup_free_ char *text = memory_printf("%s; upcalls: %s", how, json_get_string(vm, "upcall_kind"));
 
 	print_field("Hypercalls", transport[0] ? text : "");
 }
@@ -222,8 +222,6 @@ static void print_partitions(const struct json *vm)
 
 		print_field(i == 0 ? "Partitions" : "", text);
 	}
-	for (size_t i = 0; i < json_length(partitions); i++)
-		print_talk(partitions->items[i]);
 }
 
 static void print_cage(const struct json *vm)
@@ -268,6 +266,7 @@ static void print_vm(const struct json *vm)
 	print_definition(vm);
 	print_field("Memory", memory);
 	print_partitions(vm);
+	print_talk(vm);
 	print_leader(vm);
 	print_field("Unit", json_get_string(vm, "unit"));
 	print_cage(vm);

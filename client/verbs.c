@@ -184,6 +184,19 @@ const struct verb verb_table[] = {
 		.run = verb_reset,
 	},
 	{
+		.name = "load",
+		.group = GROUP_RUN_TIME,
+		.arguments = "NAME FILE",
+		.min_arguments = 2,
+		.max_arguments = 2,
+		.options = OPTION_BIT(HRT),
+		.summary = "Give a VM that runs another image (--hrt)",
+		.help = "hvmctl load NAME --hrt FILE: the hybrid runtime boots this image from its\n"
+			"next reset on, until the VM stops; the definition stays as it is. The image\n"
+			"is looked at in full first, and one that cannot be booted changes nothing.",
+		.run = verb_load,
+	},
+	{
 		.name = "console",
 		.group = GROUP_CONSOLE,
 		.arguments = "NAME",

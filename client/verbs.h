@@ -64,6 +64,7 @@ enum exit_status verb_start(struct client *c, char **names);
 enum exit_status verb_stop(struct client *c, char **names);
 enum exit_status verb_terminate(struct client *c, char **names);
 enum exit_status verb_reset(struct client *c, char **names);
+enum exit_status verb_load(struct client *c, char **words);
 /* console.c */
 enum exit_status verb_log(struct client *c, char **names);
 enum exit_status verb_console(struct client *c, char **names);

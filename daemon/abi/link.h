@@ -27,7 +27,7 @@
 #include "base/macro.h"
 
 #define LINK_MAGIC       0x4C4D5648u /* "HVML" */
-#define LINK_VERSION     7u
+#define LINK_VERSION     8u
 #define LINK_VERSION_OLDEST 7u /* the oldest that a monitor may speak and still be controlled */
 #define LINK_MESSAGE_MAX 65536u /* bytes, with the header */
 #define LINK_FDS_MAX     18u
@@ -98,6 +98,12 @@ enum link_type {
 	 * and LINK_RUN. No payload.
 	 */
 	LINK_LISTEN = 9,
+	/*
+	 * Another image for the HRT, in force from its next reset on, and until the VM stops. Payload: u64 bytes.
+	 * Descriptor: a file that has them, from its beginning. It is looked at in full first: when it is not good the
+	 * reply says why, and nothing has changed.
+	 */
+	LINK_LOAD = 10,
 
 	/* Payload: i32 0 or negative errno, string sentence (empty on success), then the body of that request. */
 	LINK_REPLY = 0x100,

@@ -195,6 +195,29 @@ int call_reset(sd_bus_message *call, struct vm *vm, sd_bus_error *error)
 	return r < 0 ? bus_fail(error, r, &e) : reset_scope(call, vm, scope, error);
 }
 
+int call_load_image(sd_bus_message *call, struct vm_partition *partition, sd_bus_error *error)
+{
+	_cleanup_(job_freep) struct job *job = NULL;
+	struct vm *vm = partition->vm;
+	struct error e = {};
+	uint64_t flags;
+	int fd, r;
+
+	r = sd_bus_message_read(call, "ht", &fd, &flags);
+	if (r >= 0)
+		r = bus_check_flags(flags, 0, error);
+	if (r < 0)
+		return r;
+	if (partition->role != PARTITION_HRT) {
+		error_set(&e, -EOPNOTSUPP, "VM %s: while it runs, only its HRT can get another image", vm->stored->name);
+		return bus_fail(error, -EOPNOTSUPP, &e);
+	}
+	job = job_new(call); /* it keeps the message, and the message keeps the descriptor */
+	if (!job)
+		return no_memory(error);
+	return began(&job, registry_replace_image(vm->context->registry, vm, fd, job_done, job, &e), &e, error);
+}
+
 int call_undefine(sd_bus_message *call, struct registry *registry, struct vm *vm, sd_bus_error *error)
 {
 	struct error e = {};

@@ -65,6 +65,15 @@ static int append_partitions(sd_bus_message *reply, const struct vm *vm)
 	return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+/* How the HRT that runs talks, if there is one. */
+static int append_talk(sd_bus_message *reply, const struct vm *vm)
+{
+	if (!vm_is_active(vm) || !vm->partitions[PARTITION_HRT].present || !vm->hrt.hypercall[0])
+		return 0;
+	return sd_bus_message_append(reply, "{sv}{sv}{sv}", "HypercallTransport", "s", vm->hrt.hypercall,
+		"NPatchedHypercalls", "u", vm->hrt.n_patched, "UpcallKind", "s", vm->hrt.upcall);
+}
+
 /* What is there only for some, and what will come: properties by their names. */
 static int append_more(sd_bus_message *reply, const struct vm *vm)
 {
@@ -78,6 +87,8 @@ static int append_more(sd_bus_message *reply, const struct vm *vm)
 		r = sd_bus_message_append(reply, "{sv}", "Responsive", "b", (int)!vm->unresponsive);
 	if (r >= 0 && vm_is_active(vm))
 		r = sd_bus_message_append(reply, "{sv}", "Cage", "s", vm_cage(vm));
+	if (r >= 0)
+		r = append_talk(reply, vm);
 	if (r >= 0 && vm->launch_digest[0])
 		r = sd_bus_message_append(reply, "{sv}", "LaunchDigest", "s", vm->launch_digest);
 	if (r >= 0 && vm->has_exit_reason)

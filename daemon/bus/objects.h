@@ -89,6 +89,7 @@ int call_start_with_options(sd_bus_message *call, struct vm *vm, sd_bus_error *e
 int call_shutdown(sd_bus_message *call, struct vm *vm, sd_bus_error *error);  /* tt */
 int call_terminate(sd_bus_message *call, struct vm *vm, sd_bus_error *error); /* nothing */
 int call_reset(sd_bus_message *call, struct vm *vm, sd_bus_error *error);     /* suu */
+int call_load_image(sd_bus_message *call, struct vm_partition *partition, sd_bus_error *error); /* ht */
 int call_undefine(
 	sd_bus_message *call, struct registry *registry, struct vm *vm, sd_bus_error *error); /* t */
 int reset_scope(sd_bus_message *call, struct vm *vm, enum link_scope scope, sd_bus_error *error);

@@ -10,6 +10,11 @@ static int method_reset(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	return reset_scope(m, p->vm, p->role == PARTITION_ROS ? LINK_SCOPE_ROS : LINK_SCOPE_HRT, error);
 }
 
+static int method_load_image(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+	return call_load_image(m, userdata, error);
+}
+
 static int method_telemetry(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	struct vm_partition *p = userdata;
@@ -118,6 +123,7 @@ GETTER(get_n_resets)
 const sd_bus_vtable partition_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD("Reset", NULL, NULL, method_reset, 0),
+	SD_BUS_METHOD_WITH_NAMES("LoadImage", "ht", SD_BUS_PARAM(image) SD_BUS_PARAM(flags), NULL, , method_load_image, 0),
 	SD_BUS_METHOD_WITH_NAMES("GetTelemetry", "ast", SD_BUS_PARAM(groups) SD_BUS_PARAM(flags), "a{sv}",
 		SD_BUS_PARAM(telemetry), method_telemetry, READ),
 	SD_BUS_PROPERTY("VM", "o", get_vm, 0, CONST),

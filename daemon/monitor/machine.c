@@ -390,6 +390,15 @@ static int prepare_for_host(struct machine *machine, struct error *e)
 	return prepare(machine->spec, machine->images.files, &processor, &machine->boot, e);
 }
 
+/* Where it has been since the VM was built; the plan is another thread's. */
+static uint64_t comm_page_gpa(const struct machine *machine)
+{
+	for (size_t i = 0; i < machine->memory.n_windows; i++)
+		if (machine->memory.windows[i].host == machine->comm_page)
+			return machine->memory.windows[i].gpa;
+	return 0;
+}
+
 int machine_offer_image(struct machine *machine, uint8_t *data, size_t size, struct error *e)
 {
 	_cleanup_free_ struct prepared *trial = calloc(1, sizeof(*trial));
@@ -407,9 +416,9 @@ int machine_offer_image(struct machine *machine, uint8_t *data, size_t size, str
 	r = prepare(machine->spec, files, &processor, trial, e);
 	if (r < 0)
 		return r;
-	if (trial->plan.comm_page != machine->boot.plan.comm_page)
+	if (trial->plan.comm_page != comm_page_gpa(machine))
 		return error_set(e, -ENOEXEC, "the image wants its comm page at GPA 0x%llx; while the VM runs it stays at 0x%llx",
-			(unsigned long long)trial->plan.comm_page, (unsigned long long)machine->boot.plan.comm_page);
+			(unsigned long long)trial->plan.comm_page, (unsigned long long)comm_page_gpa(machine));
 	pthread_mutex_lock(&machine->lock);
 	old = machine->next_image;
 	machine->next_image = take_ptr(image);
@@ -490,6 +499,8 @@ int machine_adopt_image(struct machine *machine, struct error *e)
 	if (r == 0)
 		hrt_memory_show_replaced(&machine->hrt_memory);
 	machine->n_images++;
+	if (r == 0)
+		log_notice("vm %s: the HRT has another image from this reset on (%zu bytes)", machine->spec->name, size);
 	return r;
 }
 

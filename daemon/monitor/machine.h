@@ -112,7 +112,7 @@ struct machine {
 	enum spec_hypercall hypercall; /* as chosen: never SPEC_HYPERCALL_AUTO once it is built */
 	uint8_t *next_image;           /* owned; the HRT's from its next reset on; under lock; NULL: the one that it has */
 	size_t next_image_size;
-	uint32_t n_images;             /* that have been in force, less 1 */
+	uint32_t n_images;             /* that have replaced the definition's, one after the other */
 	uint32_t n_patched;            /* hypercalls by instruction that were rewritten in the image */
 
 	struct partition partitions[N_PARTITION_ROLES];

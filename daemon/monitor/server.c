@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "link/link.h"
@@ -397,6 +398,31 @@ static void do_plan(struct server *server, struct link_message *m, struct error 
 	send_message(server, &b);
 }
 
+/* The file is hvmd's copy, in memory: reading it waits for nobody. */
+static int load(struct server *server, struct link_message *m, struct error *e)
+{
+	uint64_t size = cursor_u64(&m->payload);
+	_cleanup_close_ int fd = link_message_take_fd(m, 0);
+	_cleanup_free_ uint8_t *data = NULL;
+
+	if (!server->machine->spec->hybrid)
+		return error_set(e, -ECHRNG, "the VM has no HRT");
+	if (fd < 0 || size == 0 || size > MACHINE_IMAGE_MAX)
+		return error_set(e, -EINVAL, "an image has 1 byte to %llu MiB, and comes in a file", MACHINE_IMAGE_MAX / MiB);
+	data = malloc(size);
+	if (!data)
+		return error_set_errno(e, -ENOMEM, "taking an image of %llu bytes", (unsigned long long)size);
+	if (pread_full(fd, data, size, 0) != (ssize_t)size)
+		return error_set(e, -EINVAL, "the image's file has less than the %llu bytes that were announced",
+			(unsigned long long)size);
+	return machine_offer_image(server->machine, take_ptr(data), size, e);
+}
+
+static void do_load(struct server *server, struct link_message *m, struct error *e)
+{
+	reply(server, m, load(server, m, e), e);
+}
+
 /* The body is made first: after it this process can do no more than send. */
 static void do_inspect(struct server *server, struct link_message *m, struct error *e)
 {
@@ -425,6 +451,7 @@ static const struct {
 	[LINK_PLAN] = {do_plan, true},
 	[LINK_INSPECT] = {do_inspect, false},
 	[LINK_LISTEN] = {do_listen, false},
+	[LINK_LOAD] = {do_load, true},
 };
 
 static void serve(struct server *server, struct link_message *m)

@@ -137,8 +137,7 @@ static bool follow(struct core *core, const struct protocol_effects *effects)
 	return want_reset(core, effects->what);
 }
 
-/* Without the lock: nobody else waits for an image to be copied and looked at. */
-static uint64_t take_image(struct core *core, const struct protocol_caller *caller)
+static int copy_image(struct core *core, const struct protocol_caller *caller)
 {
 	struct machine *machine = core->partition->machine;
 	uint64_t size = caller->registers->rsi;
@@ -149,7 +148,7 @@ static uint64_t take_image(struct core *core, const struct protocol_caller *call
 
 	if (!machine->spec->hybrid || !protocol_caller_access(caller, &access) ||
 		access_check_read(&access, caller->registers->rdx, size) < 0)
-		return HVM_FAILED;
+		return -EFAULT;
 	data = malloc(size);
 	if (data && access_read(&access, caller->registers->rdx, data, size) == 0) {
 		r = machine_offer_image(machine, take_ptr(data), size, &news.log);
@@ -158,6 +157,19 @@ static uint64_t take_image(struct core *core, const struct protocol_caller *call
 		pthread_mutex_lock(&machine->talk.lock);
 		log_effects(machine, &news);
 		pthread_mutex_unlock(&machine->talk.lock);
+	}
+	return r;
+}
+
+/* Without the lock: nobody else waits for an image to be copied and looked at. */
+static uint64_t take_image(struct core *core, const struct protocol_caller *caller)
+{
+	bool *taking = &core->partition->machine->talk.taking_image;
+	int r = -EBUSY;
+
+	if (!__atomic_exchange_n(taking, true, __ATOMIC_ACQUIRE)) {
+		r = copy_image(core, caller);
+		__atomic_store_n(taking, false, __ATOMIC_RELEASE);
 	}
 	return r < 0 ? HVM_FAILED : 0;
 }

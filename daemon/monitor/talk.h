@@ -25,6 +25,7 @@ struct talk {
 	pthread_mutex_t lock;
 	struct protocol protocol; /* under lock */
 	struct ratelimit limit;   /* of the log; under lock */
+	bool taking_image;        /* a core is about it, and the others are refused: it costs memory; __atomic */
 	uint64_t attention;       /* when the coordinator looks next, CLOCK_MONOTONIC; __atomic */
 	struct memory views[N_PARTITION_ROLES]; /* what the cores of each may reach */
 };

@@ -87,6 +87,7 @@ static void put_talk(struct slice *slice, struct machine *machine)
 	put_string(slice, "hypercall", grammar_word_text(GRAMMAR_HRT_HYPERCALL, machine->hypercall));
 	put_uint(slice, "patched_hypercalls", machine->n_patched);
 	put_string(slice, "upcall", numbers.upcall);
+	put_uint(slice, "images_replaced", machine->n_images);
 }
 
 static void put_partition(struct slice *slice, const struct partition *p)

@@ -5,7 +5,8 @@
  *
  *	vm.uptime_usec, vm.console_bytes, vm.console_log_dropped_bytes
  *	partition.ROLE.state, .reason, .resets, .since_boot_usec, .first_sign_usec
- *	partition.hrt.transaction_state, .transactions, .transactions_failed, .hypercall, .patched_hypercalls, .upcall
+ *	partition.hrt.transaction_state, .transactions, .transactions_failed, .hypercall, .patched_hypercalls, .upcall,
+ *	       .images_replaced
  *	vcpu.N.partition, .exits, .exits.KIND, .hypercalls, .hypercalls_refused,
  *	       .unknown_reads, .unknown_writes, .unknown_msrs, .heartbeats, .heartbeat
  *	kvm.ROLE.STAT and kvm.vcpu.N.STAT: KVM's own

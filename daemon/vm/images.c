@@ -7,6 +7,7 @@
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -99,6 +100,26 @@ static int copy_to(int to, int fd, const char *what, const atomic_bool *cancelle
 			e, n == -ENOMEM ? -ENOMEM : -EIO, "%s: copying: %s", what, strerror((int)-n));
 	if (n == 0 || (uint64_t)n > IMAGE_SIZE_MAX)
 		return error_set(e, -EINVAL, "%s: the file changed its size while it was copied", what);
+	return 0;
+}
+
+int image_copy_to_memory(
+	int fd, const char *what, const atomic_bool *cancelled, int *ret_fd, uint64_t *ret_size, struct error *e)
+{
+	_cleanup_close_ int to = memfd_create("hvm-image", MFD_CLOEXEC);
+	struct image_copy copy;
+	struct stat st;
+	int r;
+
+	if (to < 0)
+		return error_set_errno(e, -errno, "%s: making memory for a copy", what);
+	r = copy_to(to, fd, what, cancelled, &copy, e);
+	if (r == 0 && fstat(to, &st) < 0)
+		r = error_set_errno(e, -errno, "%s: looking at the copy", what);
+	if (r < 0)
+		return r;
+	*ret_size = (uint64_t)st.st_size;
+	*ret_fd = take_fd(to);
 	return 0;
 }
 

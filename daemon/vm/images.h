@@ -48,6 +48,13 @@ int image_copy(int dirfd, int fd, const char *what, const atomic_bool *cancelled
 	struct error *e);
 
 /*
+ * Copies what `fd` (borrowed) holds from its beginning into memory (a memfd), for the caller.
+ * Returns 0, or with a sentence -EINVAL, -EIO, -ENOMEM, or -ECANCELED when *cancelled became true.
+ */
+int image_copy_to_memory(
+	int fd, const char *what, const atomic_bool *cancelled, int *ret_fd, uint64_t *ret_size, struct error *e);
+
+/*
  * Copies what `from` holds to `to` (both borrowed). Returns 0 when it had this digest;
  * -EIO with a sentence, -ENOMEM, or -ECANCELED.
  */

@@ -92,6 +92,8 @@ static const char *request_name(enum link_type type)
 		return "an inspection";
 	case LINK_LISTEN:
 		return "listening";
+	case LINK_LOAD:
+		return "another image";
 	case LINK_REPLY:
 	case LINK_HELLO:
 	case LINK_STATE:

@@ -3,7 +3,8 @@
  *
  * A VM is here as long as its definition is in the store. VMs are kept sorted by
  * name. registry.c keeps them; load.c reads them from the store, define.c puts
- * them there, verify.c checks their images, autostart.c starts those that are to be.
+ * them there, verify.c checks their images, replace.c
+ * gives what runs another, autostart.c starts those that are to be.
  *
  * Copying and hashing of images happen outside the event loop (vm/work.h). What
  * is begun so ends through a callback: when a function below that takes a `done`
@@ -109,6 +110,13 @@ int registry_set_autostart(struct registry *registry, struct vm *vm, bool on, st
 
 /* Starts every VM that is to be, some at a time. One that cannot be started is named in the log. */
 void registry_autostart(struct registry *registry);
+
+/*
+ * Gives the HRT of a VM that runs another image, in force from its next reset on and until the VM stops. `fd` is
+ * borrowed until `done`. The monitor looks at it in full first: when it is not good, nothing has changed.
+ */
+int registry_replace_image(
+	struct registry *registry, struct vm *vm, int fd, vm_done_fn done, void *userdata, struct error *e);
 
 /* An image that is not what a definition says it is. All borrowed, for as long as the callback. */
 struct image_fault {

@@ -6,7 +6,8 @@
  * Linux process uses, and prints a verdict a line. The HRT runs mode=serve. Words of
  * the command line: doorbell (hypercalls go by the page, not the port), page (the comm
  * page is looked at, not asked for), calls=N, and what to do instead of the checks:
- * reset, replace, spin, crash; nosync leaves synchronous mode out.
+ * reset, replace, linger, spin, crash; nosync leaves synchronous mode out, and hold
+ * ends the checks with a call that does not end.
  */
 #include "hvm.h"
 #include "job.h"
@@ -280,6 +281,16 @@ static void check_page(void)
 	is("the last call is in it", page->request, HVM_REQ_CALL);
 }
 
+static void hold(void)
+{
+	hvm_merge(&hvm);
+	job = (struct job){.function = JOB_SPIN};
+	is("a call that does not end begins", (uint64_t)hvm_call_begin(&hvm, (uint64_t)&job, false), HVM_OK);
+	text("process: holds\n");
+	for (;;)
+		__asm__ volatile("pause");
+}
+
 static void check(void)
 {
 	uint64_t n = option_number("calls=", 10);
@@ -293,6 +304,8 @@ static void check(void)
 	check_gdt();
 	check_refusals();
 	is("address spaces are taken apart", (uint64_t)hvm_unmerge(&hvm), HVM_OK);
+	if (option("hold"))
+		hold();
 }
 
 /* --- Resets ---------------------------------------------------------------------------------------------------------------- */
@@ -325,6 +338,14 @@ static void replace_image(void)
 	wait_for_hrt();
 	is("the new image serves", (uint64_t)hvm_merge(&hvm), HVM_OK);
 	is("and runs functions", do_job((uint64_t)twice, 4), 8);
+}
+
+/* Calls for ever, whatever somebody else does to the HRT. */
+static void linger(void)
+{
+	text("process: lingers\n");
+	for (;;)
+		hvm_call(&hvm, 1, false);
 }
 
 static void spin(void)
@@ -378,6 +399,8 @@ void process_main(const uint8_t *info)
 		reset_in_the_middle();
 	else if (option("replace"))
 		replace_image();
+	else if (option("linger"))
+		linger();
 	else if (option("spin"))
 		spin();
 	else if (option("crash"))

@@ -265,6 +265,7 @@ check "start of a VM that runs is a failure" gives 1 "" "hvmctl: x: VM x is alre
 check "undefine of a VM that runs is a failure" gives 1 "" "hvmctl: x: VM x is running; stop it first" undefine x
 check "status of a VM that runs exits with 0" prints 0 '^              hrt: running, cores 1-2, 56M at 0x800000$' status x
 check "status of a VM that runs does not call it unresponsive" gives_no unresponsive status x
+check "status says how the HRT talks" prints 0 '^  Hypercalls: patch (3 rewritten); upcalls: pf$' status x
 check "status ends with the console" prints 0 '^hello from core 1$' status x
 check "status prints the console's lines in JSON" prints 0 '"console_log":\["hello from core 1"\]' status x --json=short
 check "list shows monitor and uptime" prints 0 '^x  *running  *ros:1+hrt:2  *3  *64M  *[1-9][0-9]*  *[0-9]*s$' list
@@ -278,6 +279,24 @@ check "console prints what comes until its end" gives 0 "hello from the console"
 	"Console hrt of x, read only. Interrupt (^C) to leave." console x
 check "a quiet console says nothing of its own" gives 0 "hello from the console" "" console -q x
 check "memmap shows where everything stands" gives 0 "$plan" "" memmap x
+printf 'other bytes' >"$work/images/other.elf"
+printf 'bad bytes' >"$work/images/bad.elf"
+: >"$work/images/empty.elf"
+check "load says nothing" gives 0 "" "" load x --hrt "$work/images/other.elf"
+check "load of what is no image says what is wrong with it" gives 1 "" \
+	'hvmctl: x: HRT image "hrt": there is no Multiboot2 header in its first 32768 bytes' load x --hrt "$work/images/bad.elf"
+check "load of an empty file is a failure" gives 1 "" "hvmctl: x: the image: the file is empty" \
+	load x --hrt "$work/images/empty.elf"
+check "load of a folder is a failure" gives 1 "" "hvmctl: x: the image: the descriptor is not of a regular file" \
+	load x --hrt "$work/images"
+check "load of a file that is not there is a failure" gives 1 "" \
+	"hvmctl: @/gone.elf: No such file or directory" load x --hrt "$work/gone.elf"
+check "load wants to know whose image it is" gives 2 "" \
+	"hvmctl: load wants to know whose image it is: hvmctl load x --hrt f" load x f
+check "load for a VM that does not run exits with 3" gives 3 "" \
+	"hvmctl: y: VM y is not running; it is inactive" load y --hrt "$work/images/other.elf"
+check "load for a VM that is not there exits with 4" gives 4 "" 'hvmctl: gone: there is no VM "gone"' \
+	load gone --hrt "$work/images/other.elf"
 check "reset of a partition says nothing" gives 0 "" "" reset x --hrt
 check "reset is counted" prints 0 '"n_resets":1' list --json=short x
 check "reset --hrt is not one of the ROS" prints 0 '"role":"ros".*"n_resets":0.*"role":"hrt".*"n_resets":1' list --json=short x

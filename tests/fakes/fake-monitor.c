@@ -355,6 +355,23 @@ static void console(struct link_message *m)
 	reply(m, 0, NULL);
 }
 
+/* An image that begins with "bad" is none. */
+static void load(struct link_message *m)
+{
+	uint64_t size = cursor_u64(&m->payload);
+	int fd = link_message_take_fd(m, 0);
+	char head[4] = "";
+	ssize_t n = pread_full(fd, head, 3, 0);
+
+	close_fd(fd);
+	if (size == 0 || n <= 0)
+		reply(m, -EINVAL, "the image is empty");
+	else if (strcmp(head, "bad") == 0)
+		reply(m, -ENOEXEC, "HRT image \"hrt\": there is no Multiboot2 header in its first 32768 bytes");
+	else
+		reply(m, 0, NULL);
+}
+
 static void append_region(
 	struct buffer *b, const char *name, uint64_t gpa, uint64_t size, const char *access, const char *source)
 {
@@ -520,6 +537,9 @@ static void serve(struct link_message *m)
 		break;
 	case LINK_CONSOLE:
 		console(m);
+		break;
+	case LINK_LOAD:
+		load(m);
 		break;
 	case LINK_PLAN:
 		plan(m);

@@ -130,6 +130,7 @@ static void take_news(struct monitor_client *client, struct link_message *m)
 	case LINK_PLAN:
 	case LINK_INSPECT:
 	case LINK_LISTEN:
+	case LINK_LOAD:
 	case LINK_RUN:
 		break;
 	}
@@ -276,7 +277,7 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 	spec_encode(&spec, b);
 }
 
-static int open_image(const char *name)
+int monitor_open_image(const char *name)
 {
 	_cleanup_free_ char *folder = build_path("examples/guests/"), *path = NULL;
 
@@ -304,7 +305,7 @@ static int make_module(const char *bytes)
 	int fd;
 
 	if (bytes[0] == '@')
-		return open_image(bytes + 1);
+		return monitor_open_image(bytes + 1);
 	fd = memfd_create("module", MFD_CLOEXEC);
 	return fd >= 0 && write(fd, bytes, strlen(bytes)) == (ssize_t)strlen(bytes) ? fd : -1;
 }
@@ -316,9 +317,9 @@ static size_t open_files(const struct test_machine *machine, int ret[TEST_FILES_
 
 	if (machine->image)
 		ret[n++] = machine->image_fd ? fcntl(machine->image_fd, F_DUPFD_CLOEXEC, 3) :
-			machine->sealed ? seal(open_image(machine->image)) : open_image(machine->image);
+			machine->sealed ? seal(monitor_open_image(machine->image)) : monitor_open_image(machine->image);
 	if (machine->kernel)
-		ret[n++] = open_image(machine->kernel);
+		ret[n++] = monitor_open_image(machine->kernel);
 	for (size_t i = 0; i < TEST_MODULES_MAX && machine->modules[i]; i++)
 		ret[n++] = make_module(machine->modules[i]);
 	return n;

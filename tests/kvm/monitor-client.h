@@ -90,6 +90,9 @@ struct test_machine {
 /* NULL, or why there can be no virtual machine here. */
 const char *monitor_unusable(void);
 
+/* An image of examples/guests in the build folder: a descriptor for the caller, or -1. */
+int monitor_open_image(const char *name);
+
 /* Spawns a monitor and waits for its hello. Returns 0, or a negative errno and a sentence. */
 int monitor_spawn(struct monitor_client *client, struct error *e);
 

@@ -5,8 +5,11 @@
  * verdict lines are the assertions here.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "monitor-client.h"
@@ -172,6 +175,51 @@ Test(talk, replaces_the_image_at_the_next_reset)
 	cr_expect_gt(client.hrt.n_patched, 5);
 }
 
+/* What hvmd sends for `hvmctl load`. */
+static int load(int fd, uint64_t size, struct error *e)
+{
+	return monitor_request(&client, LINK_LOAD, &size, sizeof(size), fd, e);
+}
+
+static void expect_refused(int fd, uint64_t size, int error, const char *part)
+{
+	struct error e = {};
+	int r = load(fd, size, &e);
+
+	cr_expect_eq(r, error, "%d: %s", r, e.text);
+	cr_expect(strstr(e.text, part), "not \"%s\": %s", part, e.text);
+}
+
+Test(talk, takes_another_image_from_hvmd_which_the_next_reset_boots)
+{
+	_cleanup_close_ int good = monitor_open_image("reference-vmmcall.elf"), none = memfd_create("none", MFD_CLOEXEC);
+	struct test_machine machine = pair("linger doorbell", "mode=serve");
+	uint8_t scope = LINK_SCOPE_HRT;
+	struct error e = {};
+	uint64_t before;
+	struct stat st;
+
+	start(&machine);
+	expect_text("process: lingers\n");
+	cr_assert_eq(fstat(good, &st), 0);
+	expect_refused(none, 100, -EINVAL, "less than the 100 bytes");
+	expect_refused(good, 0, -EINVAL, "an image has 1 byte to 256 MiB");
+	expect_refused(good, UINT64_MAX, -EINVAL, "an image has 1 byte to 256 MiB");
+	expect_refused(good, 4096, -ENOEXEC, "HRT image \"image\"");
+	cr_expect_eq(load(good, (uint64_t)st.st_size, &e), 0, "%s", e.text);
+	cr_expect_lt(client.hrt.n_patched, 5, "it is in force before the reset");
+	expect_refused(good, (uint64_t)st.st_size / 2, -ENOEXEC, "HRT image \"image\"");
+	cr_assert_eq(monitor_request(&client, LINK_RESET, &scope, 1, -1, &e), 0, "%s", e.text);
+	cr_assert(monitor_wait_text(&client, "core 0: serves\n", 2, TIMEOUT_MS), "%s", monitor_log(&client));
+	before = monitor_telemetry(&client, "partition.hrt.transactions", 0);
+	for (unsigned i = 0; i < 100 && monitor_telemetry(&client, "partition.hrt.transactions", 0) < before + 10; i++)
+		monitor_wait_text(&client, "nothing", 1, 50);
+	cr_expect_geq(monitor_telemetry(&client, "partition.hrt.transactions", 0), before + 10, "nobody is called");
+	cr_expect_str_eq(client.hrt.hypercall, "patch");
+	cr_expect_gt(client.hrt.n_patched, 5);
+	cr_expect_eq(monitor_telemetry(&client, "partition.hrt.images_replaced", 9), 1);
+}
+
 /* A bounded number of rounds, each with its own draw; the HRT may end, its monitor may not. */
 Test(talk, an_hrt_that_makes_noise_harms_nobody_else)
 {
@@ -195,6 +243,26 @@ Test(talk, survives_a_reset_of_the_hrt_in_the_middle_of_a_call)
 	struct test_machine machine = pair("reset", "mode=serve");
 
 	expect_promises(&machine, 4);
+}
+
+/* The core that was called is still in its upcall when the next process calls it. */
+Test(talk, survives_a_reset_of_the_ros_in_the_middle_of_a_call)
+{
+	struct test_machine machine = pair("hold doorbell calls=10", "mode=serve");
+	_cleanup_free_ char *log = NULL;
+	uint8_t scope = LINK_SCOPE_ROS;
+	struct error e = {};
+
+	start(&machine);
+	for (unsigned round = 1; round <= 2; round++) {
+		cr_assert(monitor_wait_text(&client, "process: holds\n", round, TIMEOUT_MS), "%s", monitor_log(&client));
+		cr_assert_eq(monitor_request(&client, LINK_RESET, &scope, 1, -1, &e), 0, "%s", e.text);
+	}
+	cr_assert(monitor_wait_text(&client, "process: holds\n", 3, TIMEOUT_MS), "%s", monitor_log(&client));
+	log = monitor_log(&client);
+	cr_expect(!strstr(log, "FAIL"), "broken promises in:\n%s", log);
+	cr_expect_eq(client.partitions[PARTITION_HRT].state, PARTITION_RUNNING);
+	cr_expect_eq(monitor_telemetry(&client, "partition.hrt.resets", 9), 0);
 }
 
 Test(talk, tells_the_process_of_a_crash_of_the_hrt)
