@@ -120,22 +120,31 @@ static int plan_kernel(const struct ros_boot *boot, struct plan *plan, struct er
 	return 0;
 }
 
-/* On pages of their own, above the kernel: low memory stays free for what the kernel starts other cores with. */
+/* Above the kernel, as it grows with its boot; below it where it stands at the end of the memory, as Xen wants to. */
+static bool find_module_room(const struct ros_boot *boot, const struct plan *plan, uint64_t size, uint64_t *ret)
+{
+	uint64_t above = kernel_end(&boot->kernel);
+
+	if (above < PC_UPPER_START)
+		above = PC_UPPER_START;
+	return plan_find_room(plan, PLAN_LOWEST, size, PAGE_SIZE, above, ADDRESS_END, ret) ||
+		plan_find_room(plan, PLAN_HIGHEST, size, PAGE_SIZE, PC_UPPER_START, ADDRESS_END, ret);
+}
+
+/* On pages of their own, above 1 MiB: low memory stays free for what the kernel starts other cores with. */
 static int plan_module(struct ros_boot *boot, size_t n, struct plan *plan, struct error *e)
 {
 	const struct spec_module *module = &boot->spec->ros_modules.items[n];
 	const struct guest_file *file = &boot->files[module->file];
-	uint64_t above = kernel_end(&boot->kernel);
 	struct plan_origin origin = from_file(module->file, 0, file->size);
 
 	if (file->size == 0)
 		return 0;
-	if (!plan_find_room(plan, PLAN_LOWEST, file->size, PAGE_SIZE, above > PC_UPPER_START ? above : PC_UPPER_START,
-		    ADDRESS_END, &boot->modules[n]))
+	if (!find_module_room(boot, plan, file->size, &boot->modules[n]))
 		return error_set(e, -ENOEXEC,
-			"the ROS has no room for module %zu, \"%s\": 0x%llx bytes above the kernel, which ends at 0x%llx, and "
-			"below 4 GiB; more memory for the ROS would be right",
-			n, boot->spec->files[module->file].id, (unsigned long long)file->size, (unsigned long long)above);
+			"the ROS has no room for module %zu, \"%s\": 0x%llx bytes beside the kernel, between 1 MiB and 4 GiB; "
+			"more memory for the ROS would be right",
+			n, boot->spec->files[module->file].id, (unsigned long long)file->size);
 	return plan_take(plan, boot->modules[n], file->size, &origin, e, "module %zu", n);
 }
 

@@ -166,8 +166,8 @@ Test(ros_boot, refuses_a_module_that_has_no_room)
 	files[1].size = 33 * MiB;
 	spec.ros_modules = (struct spec_modules){modules, 1};
 	cr_refuses(-ENOEXEC,
-		"kernel \"kernel\" of the ROS: the ROS has no room for module 0, \"first\": 0x2100000 bytes above the kernel, "
-		"which ends at 0x2001200, and below 4 GiB; more memory for the ROS would be right");
+		"kernel \"kernel\" of the ROS: the ROS has no room for module 0, \"first\": 0x2100000 bytes beside the kernel, "
+		"between 1 MiB and 4 GiB; more memory for the ROS would be right");
 }
 
 Test(ros_boot, puts_information_above_1_mib_when_the_kernel_has_low_memory)
@@ -260,6 +260,15 @@ Test(ros_boot, moves_a_relocatable_kernel_as_high_as_it_wants)
 {
 	relocatable(0, 0x1000000, 0x1000, 2);
 	cr_moves_to(0xFFE000);
+}
+
+Test(ros_boot, puts_modules_below_a_kernel_that_stands_at_the_end_of_memory)
+{
+	relocatable(0, 0xFFFFFFFF, 0x1000, 2);
+	spec.ros_modules = (struct spec_modules){modules, 1};
+	cr_moves_to(RAM - 0x2000);
+	cr_assert(eq(u32, word(find_tag(3) + 8), RAM - 0x3000));
+	cr_assert_arr_eq(ram + RAM - 0x3000, "the first module", 16);
 }
 
 Test(ros_boot, moves_a_relocatable_kernel_below_1_mib_only_if_it_has_to)
