@@ -170,7 +170,7 @@ Test(talk, replaces_the_image_at_the_next_reset)
 	struct test_machine machine = pair("replace doorbell", "mode=serve");
 
 	machine.modules[0] = "@reference-vmmcall.elf";
-	expect_promises(&machine, 6);
+	expect_promises(&machine, 8);
 	cr_expect_str_eq(client.hrt.hypercall, "patch");
 	cr_expect_gt(client.hrt.n_patched, 5);
 }
@@ -242,7 +242,7 @@ Test(talk, survives_a_reset_of_the_hrt_in_the_middle_of_a_call)
 {
 	struct test_machine machine = pair("reset", "mode=serve");
 
-	expect_promises(&machine, 4);
+	expect_promises(&machine, 5);
 }
 
 /* The core that was called is still in its upcall when the next process calls it. */
