@@ -76,29 +76,35 @@ ssize_t pread_full(int fd, void *data, size_t size, uint64_t offset)
 	return (ssize_t)done;
 }
 
-int file_read(int fd, const char *what, size_t limit, char **ret, size_t *ret_size, struct error *e)
+static int read_regular(int fd, size_t limit, char **ret, size_t *ret_size, struct error *e)
 {
 	_cleanup_free_ char *text = NULL;
 	struct stat st;
 	ssize_t n;
 
 	if (fstat(fd, &st) < 0) /* cage(build, inspect): newfstatat, fstat */
-		return error_set_errno(e, -errno, "%s", what);
+		return error_set(e, -errno, "%s", strerrordesc_np(errno));
 	if (!S_ISREG(st.st_mode))
-		return error_set(e, -EINVAL, "%s: not a regular file", what);
+		return error_set(e, -EINVAL, "not a regular file");
 	if ((uint64_t)st.st_size > limit)
-		return error_set(e, -EFBIG, "%s: %lld bytes are more than the limit of %zu", what,
-			(long long)st.st_size, limit);
+		return error_set(e, -EFBIG, "%lld bytes are more than the limit of %zu", (long long)st.st_size, limit);
 	text = malloc((size_t)st.st_size + 1);
 	if (!text)
-		return error_set_errno(e, -ENOMEM, "%s", what);
+		return error_set(e, -ENOMEM, "%s", strerrordesc_np(ENOMEM));
 	n = pread_full(fd, text, (size_t)st.st_size, 0);
 	if (n < 0)
-		return error_set_errno(e, (int)n, "%s", what);
+		return error_set(e, (int)n, "%s", strerrordesc_np((int)-n));
 	text[n] = '\0';
 	*ret = take_ptr(text);
 	*ret_size = (size_t)n;
 	return 0;
+}
+
+int file_read(int fd, const char *what, size_t limit, char **ret, size_t *ret_size, struct error *e)
+{
+	int r = read_regular(fd, limit, ret, ret_size, e);
+
+	return r < 0 && what ? error_prefix(e, r, "%s", what) : r;
 }
 
 int dir_sync(int dirfd)

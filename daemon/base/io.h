@@ -24,7 +24,7 @@ ssize_t pread_full(int fd, void *data, size_t size, uint64_t offset);
  * Reads a whole regular file from its beginning into fresh memory that the
  * caller frees; a NUL stands behind the last byte. -EFBIG when it has more than
  * `limit` bytes, -EINVAL when it is no regular file. Borrows fd. `what` names
- * it in the sentence.
+ * it in the sentence; NULL: whoever reads that knows.
  */
 int file_read(int fd, const char *what, size_t limit, char **ret, size_t *ret_size, struct error *e);
 

@@ -233,6 +233,13 @@ static int check_found(const char *name, const struct stat *st, struct error *e)
 	return 0;
 }
 
+static int cannot_look(const char *name, int error, struct error *e)
+{
+	if (error == ENOENT)
+		return error_set(e, -ENOENT, "image %s: it is gone; define the VM again with the right file", name);
+	return error_set(e, -EIO, "image %s: %s", name, strerror(error));
+}
+
 int image_find(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], struct error *e)
 {
 	char name[IMAGE_HEX_SIZE];
@@ -240,7 +247,7 @@ int image_find(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], struct error 
 
 	image_hex(digest, name);
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_set(e, errno == ENOENT ? -ENOENT : -EIO, "image %s: %s", name, strerror(errno));
+		return cannot_look(name, errno, e);
 	return check_found(name, &st, e);
 }
 
@@ -254,8 +261,10 @@ int image_open(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], int *ret_fd, 
 	image_hex(digest, name);
 	/* O_NONBLOCK: what somebody put here may be a FIFO */
 	fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_set(e, -EIO, "image %s: %s", name, strerror(errno));
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		cannot_look(name, errno, e);
+		return -EIO;
+	}
 	r = check_found(name, &st, e);
 	if (r == 0)
 		*ret_fd = take_fd(fd);

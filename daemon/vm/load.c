@@ -61,6 +61,13 @@ static int check_stored(
 	return 0;
 }
 
+/* What is about the whole text has neither line nor element. */
+static int first_fault(const struct diagnostic *d, int r, struct error *e)
+{
+	error_set(e, r, "%s%s%s", d->path, d->path[0] ? ": " : "", d->message);
+	return d->at.line > 0 ? error_prefix(e, r, "line %u", d->at.line) : r;
+}
+
 static int parse_stored(const char *text, size_t size, struct vm_spec **ret, struct error *e)
 {
 	struct diagnostics diagnostics _cleanup_(diagnostics_fini) = {};
@@ -71,8 +78,7 @@ static int parse_stored(const char *text, size_t size, struct vm_spec **ret, str
 		return error_set_errno(e, r, "reading it");
 	for (size_t i = 0; r < 0 && i < diagnostics.n; i++)
 		if (diagnostics.items[i].severity == SEVERITY_ERROR)
-			return error_set(e, r, "line %u: %s: %s", diagnostics.items[i].at.line,
-				diagnostics.items[i].path, diagnostics.items[i].message);
+			return first_fault(&diagnostics.items[i], r, e);
 	return r;
 }
 

@@ -260,10 +260,12 @@ int store_read(struct store *store, const char *name, char **ret, size_t *ret_si
 		return error_set_errno(e, -ENOMEM, "%s", name);
 	/* O_NONBLOCK: what somebody put here may be a FIFO */
 	fd = openat(store->definitions, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ELOOP)
+		return error_set(e, -EIO, "it is a symbolic link; put the file itself there");
 	if (fd < 0)
 		return error_set(e, -EIO, "it cannot be opened: %s", strerror(errno));
 	r = check_owner(fd, e);
-	return r < 0 ? r : io_failed(file_read(fd, "it", DEFINITION_SIZE_MAX, ret, ret_size, e));
+	return r < 0 ? r : io_failed(file_read(fd, NULL, DEFINITION_SIZE_MAX, ret, ret_size, e));
 }
 
 int store_write(struct store *store, const char *name, const char *text, struct error *e)
