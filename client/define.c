@@ -139,11 +139,12 @@ static void add_diagnostics(struct json *array, const struct definition_file *f)
 {
 	for (size_t i = 0; i < f->diagnostics.n; i++) {
 		const struct diagnostic *d = &f->diagnostics.items[i];
+		struct position at = definition_file_position(d);
 		struct json *object = json_new(JSON_OBJECT);
 
 		json_set(object, "file", json_string(f->path));
-		json_set(object, "line", json_uint(d->at.line));
-		json_set(object, "column", json_uint(d->at.column));
+		json_set(object, "line", json_uint(at.line));
+		json_set(object, "column", json_uint(at.column));
 		json_set(object, "path", json_string(d->path));
 		json_set(object, "severity", json_string(severity_to_string(d->severity)));
 		json_set(object, "message", json_string(d->message));

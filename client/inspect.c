@@ -25,6 +25,7 @@
 
 #define DYING_MSEC 100 /* who dies closes the link a moment before the process is gone */
 #define SERIAL     1u
+#define FILE_PATH  "/vm/files/file" /* in a definition */
 
 struct inspector {
 	const char *path; /* borrowed */
@@ -266,8 +267,8 @@ static void add_notice(struct definition_file *f, size_t file, const struct imag
 {
 	const char *how = found->protocol[0] ? "; boots by " : fate(f->spec, file);
 
-	diagnostics_add(&f->diagnostics, NOWHERE, "", SEVERITY_NOTICE, "file \"%s\": %s%s%s", f->spec->files[file].id,
-		found->what, how, found->protocol);
+	diagnostics_add(&f->diagnostics, f->places.files[file], FILE_PATH, SEVERITY_NOTICE, "file \"%s\": %s%s%s",
+		f->spec->files[file].id, found->what, how, found->protocol);
 }
 
 static void add_finding(struct definition_file *f, bool quiet, size_t file, const struct image_finding *found)
@@ -275,15 +276,15 @@ static void add_finding(struct definition_file *f, bool quiet, size_t file, cons
 	if (!quiet)
 		add_notice(f, file, found);
 	if (found->why_not[0])
-		diagnostics_add(&f->diagnostics, NOWHERE, "", SEVERITY_ERROR, "file \"%s\" cannot be booted: %s",
-			f->spec->files[file].id, found->why_not);
+		diagnostics_add(&f->diagnostics, f->places.files[file], FILE_PATH, SEVERITY_ERROR,
+			"file \"%s\" cannot be booted: %s", f->spec->files[file].id, found->why_not);
 }
 
 /* A right definition, but more than this version can run. */
 static void add_refusal(struct definition_file *f, bool quiet, const struct error *why)
 {
 	if (!quiet)
-		diagnostics_add(&f->diagnostics, NOWHERE, "", SEVERITY_NOTICE, "it cannot be started: %s", why->text);
+		diagnostics_add(&f->diagnostics, f->places.vm, "/vm", SEVERITY_NOTICE, "it cannot be started: %s", why->text);
 }
 
 /* Something is wrong already with what is booted: it could not be looked at, or the image is no good. */
@@ -306,7 +307,8 @@ static void add_plan(struct definition_file *f, bool quiet, const struct inspect
 	if (i->error == -EOPNOTSUPP)
 		add_refusal(f, quiet, &i->why);
 	else
-		diagnostics_add(&f->diagnostics, NOWHERE, "", SEVERITY_ERROR, "there is no place for it in memory: %s", i->why.text);
+		diagnostics_add(&f->diagnostics, f->places.memory, "/vm/memory", SEVERITY_ERROR,
+			"there is no place for it in memory: %s", i->why.text);
 }
 
 static bool has_images(const struct definition_file *f)
@@ -343,5 +345,6 @@ enum exit_status inspect_diagnose(const struct options *o, struct definition_fil
 		status = diagnose_images(o, f);
 	if (spec_check_supported(f->spec, &why) < 0)
 		add_refusal(f, o->quiet, &why);
+	diagnostics_sort(&f->diagnostics);
 	return status == STATUS_OK && f->diagnostics.n_errors > 0 ? STATUS_INVALID_DEFINITION : status;
 }

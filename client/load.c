@@ -18,6 +18,13 @@
 /* O_NONBLOCK: a FIFO must not hold us up; file_read() and check_image() then refuse it. */
 #define OPEN_FLAGS (O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
+/* It can be read, and what is in it is no definition. */
+static enum exit_status refuse(struct definition_file *f, const char *sentence)
+{
+	diagnostics_add(&f->diagnostics, NOWHERE, "", SEVERITY_ERROR, "%s", sentence);
+	return STATUS_INVALID_DEFINITION;
+}
+
 /* The text as it stands in the file, or in the container that the file is. */
 static enum exit_status read_text(struct definition_file *f, struct packed *packed)
 {
@@ -30,18 +37,17 @@ static enum exit_status read_text(struct definition_file *f, struct packed *pack
 		return STATUS_FAILED;
 	}
 	r = packed_open(fd, packed, &e);
-	if (r < 0) {
-		say_error(f->path, "%s", e.text);
-		return r == -EBADMSG ? STATUS_INVALID_DEFINITION : STATUS_FAILED;
-	}
 	if (r > 0) {
 		f->size = packed->container.xml_size;
 		f->text = memory_bytes(packed->container.xml, f->size);
-	} else if (file_read(fd, f->path, DEFINITION_SIZE_MAX, &f->text, &f->size, &e) < 0) {
-		say_error(NULL, "%s", e.text);
-		return STATUS_FAILED;
+	} else if (r == 0) {
+		r = file_read(fd, NULL, DEFINITION_SIZE_MAX, &f->text, &f->size, &e);
 	}
-	return STATUS_OK;
+	if (r == -EBADMSG || r == -EFBIG)
+		return refuse(f, e.text);
+	if (r < 0)
+		say_error(f->path, "%s", e.text);
+	return r < 0 ? STATUS_FAILED : STATUS_OK;
 }
 
 static const char *base_name(const char *path)
@@ -83,7 +89,7 @@ static const char *image_fault(int fd)
 }
 
 /* A stored file needs no descriptor: hvmd has it. The name is then a memory of where it came from. */
-static int open_image(struct definition_file *f, const struct spec_file *file, int folder)
+static int open_image(struct definition_file *f, const struct spec_file *file, struct position at, int folder)
 {
 	_cleanup_close_ int fd = -1;
 	const char *fault;
@@ -93,7 +99,7 @@ static int open_image(struct definition_file *f, const struct spec_file *file, i
 	fd = openat(folder, file->filename, OPEN_FLAGS);
 	fault = fd < 0 ? strerrordesc_np(errno) : image_fault(fd);
 	if (fault) {
-		diagnostics_add(&f->diagnostics, NOWHERE, "/vm/files/file", SEVERITY_ERROR,
+		diagnostics_add(&f->diagnostics, at, "/vm/files/file", SEVERITY_ERROR,
 			"the image \"%s\" of file \"%s\" cannot be used: %s", file->filename, file->id,
 			fault);
 		return -1;
@@ -101,7 +107,8 @@ static int open_image(struct definition_file *f, const struct spec_file *file, i
 	return take_fd(fd);
 }
 
-static int open_packed_image(struct definition_file *f, const struct spec_file *file, const struct packed *packed)
+static int open_packed_image(struct definition_file *f, const struct spec_file *file, struct position at,
+	const struct packed *packed)
 {
 	const char *fault = NULL;
 	int fd = -1;
@@ -115,7 +122,7 @@ static int open_packed_image(struct definition_file *f, const struct spec_file *
 	if (!fault && fd < 0)
 		fault = strerrordesc_np(-fd);
 	if (fault)
-		diagnostics_add(&f->diagnostics, NOWHERE, "/vm/files/file", SEVERITY_ERROR,
+		diagnostics_add(&f->diagnostics, at, "/vm/files/file", SEVERITY_ERROR,
 			"the image with index %u of file \"%s\" cannot be used: %s", file->index, file->id, fault);
 	return fault ? -1 : fd;
 }
@@ -126,10 +133,12 @@ static void open_images(struct definition_file *f, const struct packed *packed)
 
 	for (size_t i = 0; i < f->spec->n_files; i++) {
 		const struct spec_file *file = &f->spec->files[i];
+		struct position at = f->places.files[i];
 
-		f->images[i] = file->packed && !file->stored ? open_packed_image(f, file, packed) :
-							       open_image(f, file, folder);
+		f->images[i] = file->packed && !file->stored ? open_packed_image(f, file, at, packed) :
+							       open_image(f, file, at, folder);
 	}
+	diagnostics_sort(&f->diagnostics);
 }
 
 /* In a container a file needs no name; then it gets the container's, to remember where it came from. */
@@ -181,6 +190,7 @@ static void parse(struct definition_file *f, const struct options *options, cons
 		.fallback_name = fallback_name,
 		.overrides = options->overrides,
 		.n_overrides = options->n_overrides,
+		.places = &f->places,
 	};
 
 	if (definition_parse(f->text, f->size, &o, &f->diagnostics, &f->spec) < 0)
@@ -218,20 +228,23 @@ void definition_file_fini(struct definition_file *f)
 	f->text = NULL;
 }
 
+struct position definition_file_position(const struct diagnostic *d)
+{
+	return (struct position){d->at.line > 0 ? d->at.line : 1, d->at.column > 0 ? d->at.column : 1};
+}
+
 void definition_file_print(const struct definition_file *f, FILE *out)
 {
 	_cleanup_free_ char *path = text_one_line(f->path);
 
 	for (size_t i = 0; i < f->diagnostics.n; i++) {
 		const struct diagnostic *d = &f->diagnostics.items[i];
+		struct position at = definition_file_position(d);
 		_cleanup_free_ char *where = text_one_line(d->path);
 		_cleanup_free_ char *message = text_one_line(d->message);
 
-		fputs(path, out);
-		if (d->at.line > 0)
-			fprintf(out, ":%u:%u", d->at.line, d->at.column);
-		fprintf(out, ": %s: %s%s%s\n", severity_to_string(d->severity), where, where[0] ? ": " : "",
-			message);
+		fprintf(out, "%s:%u:%u: %s: %s%s%s\n", path, at.line, at.column, severity_to_string(d->severity), where,
+			where[0] ? ": " : "", message);
 	}
 	if (diagnostics_lost(&f->diagnostics) > 0)
 		fprintf(out, "%s: %zu more errors are not shown\n", path, diagnostics_lost(&f->diagnostics));

@@ -12,8 +12,7 @@
 #include <stdio.h>
 
 #include "client/status.h"
-#include "spec/diagnostic.h"
-#include "spec/spec.h"
+#include "spec/definition.h"
 
 struct options;
 
@@ -23,7 +22,8 @@ struct definition_file {
 	size_t size;
 	struct vm_spec *spec;           /* owned; NULL when the text has errors */
 	int images[SPEC_FILES_MAX];     /* owned: one for each file of spec; -1 where none is to be passed */
-	struct diagnostics diagnostics; /* owned: of the text, then of the images */
+	struct definition_places places;
+	struct diagnostics diagnostics; /* owned: of the text and of the images, in the order of the text */
 };
 
 /*
@@ -33,11 +33,15 @@ struct definition_file {
  * option, a container, or a name that the file lends, it gets the canonical form.
  * STATUS_FAILED when the file cannot be read, which
  * has been said; STATUS_INVALID_DEFINITION when there are errors among the
- * diagnostics. Wants definition_file_fini() whatever it returns.
+ * diagnostics, one of which may be that it is no container or too large. Wants
+ * definition_file_fini() whatever it returns.
  */
 enum exit_status definition_file_load(const char *path, const struct options *options, struct definition_file *ret);
 
 void definition_file_fini(struct definition_file *f);
+
+/* Where a diagnostic is shown: what is about the whole text, at its beginning. Editors want a line and a column. */
+struct position definition_file_position(const struct diagnostic *d);
 
 /* Prints "FILE:LINE:COLUMN: severity: element path: sentence" for each diagnostic. */
 void definition_file_print(const struct definition_file *f, FILE *out);

@@ -56,6 +56,8 @@ static void read_document(
 	override_apply(root, options->overrides, options->n_overrides, d);
 	reader_read_vm(&r, root);
 	apply_rules(&r);
+	if (options->places)
+		*options->places = r.places;
 }
 
 static void read_text(const char *text, size_t size, const struct definition_options *options,

@@ -20,6 +20,11 @@ struct definition_override {
 	const char *tag, *value;
 };
 
+/* Where those parts stand of which more is known only when the files have been looked at. */
+struct definition_places {
+	struct position vm, memory, files[SPEC_FILES_MAX];
+};
+
 /* Everything is borrowed. */
 struct definition_options {
 	bool unknown_warns;        /* a name that hvmd does not know is a warning, and left out */
@@ -28,6 +33,7 @@ struct definition_options {
 	const char *fallback_name; /* of the VM where the text has none; NULL: that is an error */
 	const struct definition_override *overrides; /* one that matches nothing is an error */
 	size_t n_overrides;
+	struct definition_places *places; /* written where the definition is right; NULL: nobody wants to know */
 };
 
 /*

@@ -211,6 +211,7 @@ static void read_file(struct reader *r, const xmlNode *node)
 		element_fault(&element, GRAMMAR_FILE_ID, r->d, SEVERITY_ERROR,
 			"id: \"%s\" is the id of a file above; give each file its own",
 			value_quote(file.id).text);
+	r->places.files[r->spec->n_files] = element.at; /* fewer than SPEC_FILES_MAX: see read_files() */
 	append_file(r, file);
 }
 
@@ -243,6 +244,8 @@ void reader_read_vm(struct reader *r, const xmlNode *root)
 	unsigned class;
 
 	element_survey(&vm, root, GRAMMAR_VM, r->d);
+	r->places.vm = vm.at;
+	r->places.memory = element_origin(&vm, GRAMMAR_MEMORY).at;
 	read_name(r, &vm);
 	field_word(&vm, GRAMMAR_VM_CLASS, r->d, &class);
 	r->spec->has_uuid = field_uuid(&vm, GRAMMAR_VM_UUID, r->d, r->spec->uuid);

@@ -17,6 +17,7 @@ struct reader {
 	const struct definition_options *options; /* borrowed */
 	unsigned known;                           /* SPEC_FIELD_BIT()s of what has been read and found right */
 	struct origin origins[N_SPEC_FIELDS];
+	struct definition_places places;
 };
 
 static inline bool reader_knows(const struct reader *r, enum spec_field field)

@@ -45,7 +45,10 @@ definition() # IMAGE MEMORY ROS-MEMORY
 <vm name="x" class="PC">
   <memory>$2</memory>
   <cores count="3"/>
-  <files><file id="hrt" filename="$1"/><file id="other" filename="other"/></files>
+  <files>
+    <file id="hrt" filename="$1"/>
+    <file id="other" filename="other"/>
+  </files>
   <hvm enable="y"><ros cores="1" mem="$3"/><hrt file_id="hrt"/></hvm>
 </vm>
 END
@@ -126,7 +129,7 @@ check "plan needs no hvmd for a file, and one for a name" gives 1 "" \
 	plan --bus="unix:path=$work/nobody" good
 check "plan says when there is no such file" gives 1 "" "hvmctl: gone.xml: No such file or directory" plan gone.xml
 check "plan names an image that is not there" gives 6 "" \
-	'@/none.xml: error: /vm/files/file: the image "none" of file "hrt" cannot be used: No such file or directory' \
+	'@/none.xml:5:5: error: /vm/files/file: the image "none" of file "hrt" cannot be used: No such file or directory' \
 	plan "$real" "$work/none.xml"
 check "plan says why there is none for what is no image" gives 6 "" \
 	'hvmctl: @/script.xml: HRT image "hrt": the file has 10 bytes; an ELF64 header alone has 64' \
@@ -142,26 +145,26 @@ check "plan says who has an image that is not at hand" gives 1 "" \
 	plan "$real" "$work/stored.xml"
 check "plan says that there is nothing to run" prints 1 '^hvmctl: @/parked.xml: VM x has nothing to run: neither a kernel' plan "$real" "$work/parked.xml"
 
-check "validate says what each image is and whether it is booted" prints 0 "^@/good.xml: notice: $other\$" \
+check "validate says what each image is and whether it is booted" prints 0 "^@/good.xml:6:5: notice: /vm/files/file: $other\$" \
 	validate "$real" "$work/good.xml"
 check "validate says why an image cannot be booted, and nothing of memory" gives 6 \
-	'@/script.xml: error: file "hrt" cannot be booted: the file has 10 bytes; an ELF64 header alone has 64' "" \
+	'@/script.xml:5:5: error: /vm/files/file: file "hrt" cannot be booted: the file has 10 bytes; an ELF64 header alone has 64' "" \
 	validate -q "$real" "$work/script.xml"
 check "validate says why there is no place for an image" prints 6 \
-	'^@/greedy.xml: error: there is no place for it in memory: HRT image "hrt": ros memory ' \
+	'^@/greedy.xml:2:3: error: /vm/memory: there is no place for it in memory: HRT image "hrt": ros memory ' \
 	validate "$real" "$work/greedy.xml"
 check "validate prints what it found as JSON" prints 6 \
-	'{"file":"@/script.xml","line":0,.*"path":"","severity":"error","message":"file \\"hrt\\" cannot be booted: ' \
+	'{"file":"@/script.xml","line":5,"column":5,"path":"/vm/files/file","severity":"error","message":"file \\"hrt\\" cannot be booted: ' \
 	validate "$real" "$work/script.xml" --json=short
-check "validate looks at the other images where one is missing" prints 6 "^@/none.xml: notice: $other\$" \
+check "validate looks at the other images where one is missing" prints 6 "^@/none.xml:6:5: notice: /vm/files/file: $other\$" \
 	validate "$real" "$work/none.xml"
 check "validate says of a definition without HRT that it cannot be started" prints 0 \
-	'^@/parked.xml: notice: it cannot be started: VM x has nothing to run: neither a kernel' validate "$real" "$work/parked.xml"
+	'^@/parked.xml:1:1: notice: /vm: it cannot be started: VM x has nothing to run: neither a kernel' validate "$real" "$work/parked.xml"
 check "validate says what is not built yet" prints 0 \
-	'^@/huge.xml: notice: it cannot be started: VM x: memory hugepages="y" is not built yet; hugepages="n" works$' \
+	'^@/huge.xml:1:1: notice: /vm: it cannot be started: VM x: memory hugepages="y" is not built yet; hugepages="n" works$' \
 	validate "$real" "$work/huge.xml"
 check "validate says why a kernel of the ROS cannot be booted" prints 6 \
-	'^@/ros.xml: error: file "other" cannot be booted: no boot protocol takes it: multiboot2: no Multiboot2 header ' \
+	'^@/ros.xml:6:5: error: /vm/files/file: file "other" cannot be booted: no boot protocol takes it: multiboot2: no Multiboot2 header ' \
 	validate "$real" "$work/ros.xml"
 check "plan refuses what start would refuse" gives 1 "" \
 	'hvmctl: @/huge.xml: VM x: memory hugepages="y" is not built yet; hugepages="n" works' plan "$real" "$work/huge.xml"

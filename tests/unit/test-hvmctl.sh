@@ -49,7 +49,7 @@ names_all_faults() # FILE.xml
 	[ $got -eq 6 ] || echo "it exited with $got, not 6"
 	cat "$work/err"
 	sed -n '\, /vm: error: name is missing;,d; s/^\([0-9]*:[0-9]*\): \([^ ]*\): \(error\|warning\|notice\): /:\1: \3: \2: /p' "${1%.xml}.expected" |
-		sed 's/^:0:0: /: /; s/^\([^/]*\): : /\1: /' | sed "s,^,$1," | diff - "$work/out"
+		sed 's/^:0:0: /:1:1: /; s/^\([^/]*\): : /\1: /' | sed "s,^,$1," | diff - "$work/out"
 }
 
 cannot_write()
@@ -88,29 +88,29 @@ for file in tests/data/bad/*.xml; do
 	case $file in */name-missing.xml) continue ;; esac # its only fault
 	check "validate names all faults of $file" names_all_faults "$file"
 done
-found='@/good.xml: notice: file "hrt": ELF64, little-endian, for x86-64, executable; Multiboot2 header at 0x1000, with HRT tag (hrt_flags 0x200, gva_offset 0xffff800000000000); boots by mb64
+found='@/good.xml:4:10: notice: /vm/files/file: file "hrt": ELF64, little-endian, for x86-64, executable; Multiboot2 header at 0x1000, with HRT tag (hrt_flags 0x200, gva_offset 0xffff800000000000); boots by mb64
 @/good.xml: valid'
 check "validate says what is in the image of a good definition" gives 0 "$found" "" validate "$monitor" "$work/good.xml"
 check "validate says nothing about a good definition when quiet" gives 0 "" "" -q validate "$monitor" "$work/good.xml"
 check "validate prints an empty array for a good definition when quiet" \
 	gives 0 "[]" "" validate -q "$monitor" --json=short "$work/good.xml"
 check "validate names an image that is not there" gives 6 \
-	'@/none.xml: error: /vm/files/file: the image "images/none" of file "hrt" cannot be used: No such file or directory' "" \
+	'@/none.xml:4:10: error: /vm/files/file: the image "images/none" of file "hrt" cannot be used: No such file or directory' "" \
 	validate "$work/none.xml"
 check "validate names an empty image" gives 6 \
-	'@/empty.xml: error: /vm/files/file: the image "images/empty" of file "hrt" cannot be used: it is empty; an image has at least an ELF header' "" \
+	'@/empty.xml:4:10: error: /vm/files/file: the image "images/empty" of file "hrt" cannot be used: it is empty; an image has at least an ELF header' "" \
 	validate "$work/empty.xml"
 check "validate does not wait for a FIFO that is an image" gives 6 \
-	'@/fifo.xml: error: /vm/files/file: the image "images/fifo" of file "hrt" cannot be used: it is not a regular file' "" \
+	'@/fifo.xml:4:10: error: /vm/files/file: the image "images/fifo" of file "hrt" cannot be used: it is not a regular file' "" \
 	validate "$work/fifo.xml"
 check "validate takes no folder for an image" gives 6 \
-	'@/folder.xml: error: /vm/files/file: the image "images" of file "hrt" cannot be used: it is not a regular file' "" \
+	'@/folder.xml:4:10: error: /vm/files/file: the image "images" of file "hrt" cannot be used: it is not a regular file' "" \
 	validate "$work/folder.xml"
 check "validate prints faults as JSON" gives 6 \
-	'[{"file":"@/empty.xml","line":0,"column":0,"path":"/vm/files/file","severity":"error","message":"the image \"images/empty\" of file \"hrt\" cannot be used: it is empty; an image has at least an ELF header"}]' "" \
+	'[{"file":"@/empty.xml","line":4,"column":10,"path":"/vm/files/file","severity":"error","message":"the image \"images/empty\" of file \"hrt\" cannot be used: it is empty; an image has at least an ELF header"}]' "" \
 	validate --json=short "$work/empty.xml"
 check "validate looks at every file and exits with the first failure" gives 6 \
-	'@/none.xml: error: /vm/files/file: the image "images/none" of file "hrt" cannot be used: No such file or directory
+	'@/none.xml:4:10: error: /vm/files/file: the image "images/none" of file "hrt" cannot be used: No such file or directory
 '"$found" "" \
 	validate "$monitor" "$work/none.xml" "$work/good.xml"
 check "validate does not open an image that hvmd has" gives 0 "@/stored.xml: valid" "" validate "$work/stored.xml"
@@ -118,8 +118,11 @@ check "validate says when there is no such file" gives 1 "" "hvmctl: @/gone.xml:
 	validate "$work/gone.xml"
 check "validate does not wait for a FIFO" gives 1 "" "hvmctl: @/images/fifo: not a regular file" \
 	validate "$work/images/fifo"
+head -c 1048577 /dev/zero | tr '\0' ' ' >"$work/long.xml"
+check "validate says that a definition is too long" gives 6 \
+	"@/long.xml:1:1: error: 1048577 bytes are more than the limit of 1048576" "" validate "$work/long.xml"
 check "define refuses a faulty definition before it asks anybody" gives 6 "" \
-	'@/none.xml: error: /vm/files/file: the image "images/none" of file "hrt" cannot be used: No such file or directory' \
+	'@/none.xml:4:10: error: /vm/files/file: the image "images/none" of file "hrt" cannot be used: No such file or directory' \
 	define --bus="$nobody" "$work/good.xml" "$work/none.xml"
 
 nameless()
@@ -162,7 +165,7 @@ check "--set replaces a text" gives 6 \
 check "--set without a value is a usage error" gives 2 "" 'hvmctl: --set takes TAG=VALUE, not "mem"' \
 	validate --set mem "$work/tagged.xml"
 check "--set of a tag that no element has is an error" gives 6 \
-	'@/tagged.xml: error: no element has opt_tag="cpus", so there is nothing that "4" could replace' "" \
+	'@/tagged.xml:1:1: error: no element has opt_tag="cpus", so there is nothing that "4" could replace' "" \
 	validate --set mem=64 --set cpus=4 "$work/tagged.xml"
 check "a name that hvmd does not know is an error" gives 6 \
 	'@/old.xml:1:1: error: /vm: vm has no attribute "colour"; take it out (hvm.xml(5) lists what hvmd knows)' "" \
@@ -185,17 +188,17 @@ if have python3; then
 		validate "$monitor" "$work/zero.dat"
 	check "an image container of version 1 is valid" gives 0 "$(found_in one.dat)" "" \
 		validate "$monitor" "$work/one.dat"
-	check "a damaged image container is refused" gives 6 "" \
-		"hvmctl: @/damaged.dat: image container: file 1 has the hash 0x$(hash 'ANY BYTES'), and its table says 0x$(hash 'any bytes'): it is damaged" \
+	check "a damaged image container is refused" gives 6 \
+		"@/damaged.dat:1:1: error: image container: file 1 has the hash 0x$(hash 'ANY BYTES'), and its table says 0x$(hash 'any bytes'): it is damaged" "" \
 		validate "$work/damaged.dat"
-	check "an image container that is cut short is refused" gives 6 "" \
-		"hvmctl: @/cut.dat: image container: it ends within its text" validate "$work/cut.dat"
+	check "an image container that is cut short is refused" gives 6 \
+		"@/cut.dat:1:1: error: image container: it ends within its text" "" validate "$work/cut.dat"
 	cp "$work/one.dat" "$work/huge.dat"
 	truncate -s 1025M "$work/huge.dat"
-	check "an image container larger than any is refused unread" gives 6 "" \
-		"hvmctl: @/huge.dat: 1074790400 bytes are more than the limit of 1024 MiB" validate "$work/huge.dat"
+	check "an image container larger than any is refused unread" gives 6 \
+		"@/huge.dat:1:1: error: 1074790400 bytes are more than the limit of 1024 MiB" "" validate "$work/huge.dat"
 	check "an image container with fewer files than the definition is refused" gives 6 \
-		'@/fewer.dat: error: /vm/files/file: the image with index 2 of file "hrt" cannot be used: the container has fewer files' "" \
+		'@/fewer.dat:4:10: error: /vm/files/file: the image with index 2 of file "hrt" cannot be used: the container has fewer files' "" \
 		validate "$work/fewer.dat"
 	check "a fault of a definition in a container has its line there" gives 6 \
 		'@/faulty.dat:3:3: error: /vm/cores: count: 0 is less than 1; write 1 to 64' "" validate "$work/faulty.dat"
