@@ -258,6 +258,23 @@ static void noise(struct core *core)
 	say(core, "made noise");
 }
 
+/* Null hypercalls in a row, and how many cycles of the TSC they took. */
+static void null_calls(struct core *core)
+{
+	const char *value = info_option(&core->info, "rounds=");
+	uint32_t left = value ? (uint32_t)option_number(value) : 1000;
+	uint64_t begin = read_tsc();
+
+	__asm__ volatile("1: mov %[number], %%eax\n"
+		"outl %%eax, %[port]\n"
+		"dec %[left]\n"
+		"jnz 1b"
+		: [left] "+r"(left)
+		: [number] "r"(HVM_HYPERCALL), [port] "N"(HVM_PORT), "b"(HVM_MARKER), "c"(HVM_REQ_NULL)
+		: "rax", "cc", "memory");
+	say(core, "time null %lu", read_tsc() - begin);
+}
+
 static void serve(struct core *core)
 {
 	serve_for_ever(core);
@@ -282,6 +299,7 @@ static const struct mode {
 	{"dirty", dirty, CORE_0},
 	{"ros", try_ros_memory, CORE_0},
 	{"noise", noise, ALL_CORES},
+	{"null", null_calls, CORE_0},
 	{"serve", serve, ALL_CORES},
 	{"nothing", touch_nothing, CORE_0},
 };

@@ -6,7 +6,7 @@
  * Linux process uses, and prints a verdict a line. The HRT runs mode=serve. Words of
  * the command line: doorbell (hypercalls go by the page, not the port), page (the comm
  * page is looked at, not asked for), calls=N, and what to do instead of the checks:
- * reset, replace, linger, spin, crash; nosync leaves synchronous mode out, and hold
+ * reset, replace, linger, time, spin, crash; nosync leaves synchronous mode out, and hold
  * ends the checks with a call that does not end.
  */
 #include "hvm.h"
@@ -355,6 +355,61 @@ static void linger(void)
 		hvm_call(&hvm, 1, false);
 }
 
+/* --- Times, in cycles of the TSC --------------------------------------------------------------------------------------------- */
+
+#define TIMED_NULLS  500
+#define TIMED_CALLS  100
+#define TIMED_MERGES 20
+#define TIMED_SYNCS  1000
+
+static uint64_t tsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high));
+	return low | (uint64_t)high << 32;
+}
+
+static void took(const char *what, uint64_t begin, uint64_t n)
+{
+	uint64_t cycles = tsc() - begin;
+
+	text("process: time ");
+	text(what);
+	line(" ", cycles / n, "");
+}
+
+static void time_syncs(void)
+{
+	static struct hvm_sync sync;
+	uint64_t begin;
+
+	hvm_sync_begin(&hvm, &sync);
+	begin = tsc();
+	for (unsigned i = 0; i < TIMED_SYNCS; i++)
+		hvm_sync_call(&hvm, &sync, 1);
+	took("sync", begin, TIMED_SYNCS);
+	hvm_sync_end(&hvm, &sync);
+}
+
+static void take_times(void)
+{
+	uint64_t begin = tsc();
+
+	for (unsigned i = 0; i < TIMED_NULLS; i++)
+		hvm_request(&hvm, HVM_REQ_NULL, 0, 0);
+	took("null", begin, TIMED_NULLS);
+	begin = tsc();
+	for (unsigned i = 0; i < TIMED_CALLS; i++)
+		hvm_call(&hvm, 1, false);
+	took("call", begin, TIMED_CALLS);
+	begin = tsc();
+	for (unsigned i = 0; i < TIMED_MERGES; i++)
+		hvm_merge(&hvm);
+	took("merge", begin, TIMED_MERGES);
+	time_syncs();
+}
+
 static void spin(void)
 {
 	hvm_merge(&hvm);
@@ -408,6 +463,8 @@ void process_main(const uint8_t *info)
 		replace_image();
 	else if (option("linger"))
 		linger();
+	else if (option("time"))
+		take_times();
 	else if (option("spin"))
 		spin();
 	else if (option("crash"))

@@ -124,10 +124,12 @@ static uint64_t *pml4_of(uint64_t cr3)
 /* The ROS's half of our PML4 becomes that of `cr3`, or empty. */
 static void merge(uint64_t cr3)
 {
-	uint64_t *ours = pml4_of(read_cr3());
+	uint64_t *to = pml4_of(read_cr3()), *from = pml4_of(cr3), n = LOWER_HALF_ENTRIES;
 
-	for (unsigned i = 0; i < LOWER_HALF_ENTRIES; i++)
-		ours[i] = cr3 ? pml4_of(cr3)[i] : 0;
+	if (cr3)
+		__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+	else
+		__asm__ volatile("rep stosq" : "+D"(to), "+c"(n) : "a"(0) : "memory");
 	__asm__ volatile("mov %0, %%cr3" : : "r"(read_cr3()) : "memory");
 }
 

@@ -19,8 +19,10 @@ prints_figures()
 
 if (: <>/dev/kvm) 2>/dev/null; then
 	check "bench-start prints P3 to P5, P7, P8, P11 and P15" prints_figures bench-start P3 P4 P5 P7 P8 P11 P15 4
+	check "bench-talk prints P18 and P19" prints_figures bench-talk P18 P19
 else
 	skip "bench-start prints P3 to P5, P7, P8, P11 and P15" "/dev/kvm cannot be opened"
+	skip "bench-talk prints P18 and P19" "/dev/kvm cannot be opened"
 fi
 check "bench-store prints P12, P13 and P14" prints_figures bench-store P12 P13 P14
 check "bench-survival prints P16 and P17" prints_figures bench-survival P16 P17

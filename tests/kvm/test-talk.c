@@ -175,6 +175,19 @@ Test(talk, replaces_the_image_at_the_next_reset)
 	cr_expect_gt(client.hrt.n_patched, 5);
 }
 
+Test(talk, a_null_hypercall_costs_one_exit)
+{
+	struct test_machine machine = {.image = "reference.elf", .cmdline = "mode=null rounds=1000", .memory_mib = 32,
+		.ros_mib = 8, .cores = 2, .ros_cores = 1};
+	uint64_t printed;
+
+	start(&machine);
+	expect_text("time null ");
+	printed = monitor_telemetry(&client, "vm.console_bytes", 0); /* an exit each */
+	cr_expect_eq(monitor_telemetry(&client, "vcpu.1.hypercalls", 0), 1000);
+	cr_expect_eq(monitor_telemetry(&client, "vcpu.1.exits.io", 0), 1000 + printed);
+}
+
 /* What hvmd sends for `hvmctl load`. */
 static int load(int fd, uint64_t size, struct error *e)
 {
