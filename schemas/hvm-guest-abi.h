@@ -282,9 +282,10 @@ struct hvm_info_tag { /* 88 bytes */
  * As given here in an HRT. In a ROS the leaves of KVM are at 0x40000000, and
  * these follow at HVM_CPUID_ROS_OFFSET above the numbers given.
  */
-#define HVM_CPUID_SIGNATURE 0x40000000u /* eax: HVM_CPUID_ABI; ebx, ecx and edx: HVM_CPUID_NAME each */
+#define HVM_CPUID_SIGNATURE 0x40000000u /* eax: the last of these leaves; ebx, ecx and edx: HVM_CPUID_NAME each */
 #define HVM_CPUID_NAME      0x646D7668u /* "hvmd" */
 #define HVM_CPUID_ABI       0x40000001u /* eax: HVM_PORT; ebx: HVM_DOORBELL_GPA; ecx: HVM_CPUID_ROLE_...; edx: HVM_ABI_VERSION */
+#define HVM_CPUID_PAGE      0x40000002u /* of a hybrid VM. eax and ebx: the lower and upper half of the comm page's GPA */
 #define HVM_CPUID_ROS_OFFSET 0x100u
 #define HVM_CPUID_ROLE_ROS  1u
 #define HVM_CPUID_ROLE_HRT  2u

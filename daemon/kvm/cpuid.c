@@ -184,11 +184,15 @@ static void add_topology(struct kvm_cpuid2 *table, const struct vcpu_topology *t
 static void add_hypervisor(struct kvm_cpuid2 *table, const struct vcpu_topology *t)
 {
 	uint32_t base = t->role == HVM_CPUID_ROLE_HRT ? 0 : HVM_CPUID_ROS_OFFSET;
+	uint32_t last = t->hybrid ? HVM_CPUID_PAGE : HVM_CPUID_ABI;
 
-	add(table, (struct kvm_cpuid_entry2){.function = base + HVM_CPUID_SIGNATURE, .eax = base + HVM_CPUID_ABI,
+	add(table, (struct kvm_cpuid_entry2){.function = base + HVM_CPUID_SIGNATURE, .eax = base + last,
 		.ebx = HVM_CPUID_NAME, .ecx = HVM_CPUID_NAME, .edx = HVM_CPUID_NAME});
 	add(table, (struct kvm_cpuid_entry2){.function = base + HVM_CPUID_ABI, .eax = HVM_PORT,
 		.ebx = HVM_DOORBELL_GPA, .ecx = t->role, .edx = HVM_ABI_VERSION});
+	if (t->hybrid)
+		add(table, (struct kvm_cpuid_entry2){.function = base + HVM_CPUID_PAGE, .eax = (uint32_t)t->comm_page,
+			.ebx = (uint32_t)(t->comm_page >> 32)});
 }
 
 /* Leaves that we write anew, or do not hand on. */

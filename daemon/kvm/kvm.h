@@ -113,6 +113,7 @@ struct vcpu_topology {
 	uint32_t n_cores; /* of the partition: up to 255 with `first` */
 	uint32_t role;    /* HVM_CPUID_ROLE_... */
 	bool hybrid;      /* the VM has both partitions */
+	uint64_t comm_page; /* GPA; of a hybrid VM */
 };
 
 int kvm_vcpu_new(struct kvm_machine *machine, const struct vcpu_topology *topology, struct kvm_vcpu **ret,

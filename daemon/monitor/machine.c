@@ -231,6 +231,7 @@ static int make_core(struct partition *p, struct core *core, uint32_t id, struct
 		.n_cores = p->role == PARTITION_ROS ? spec->ros_cores : spec->cores - spec->ros_cores,
 		.role = p->role == PARTITION_HRT ? HVM_CPUID_ROLE_HRT : HVM_CPUID_ROLE_ROS,
 		.hybrid = spec->hybrid,
+		.comm_page = p->machine->boot.plan.comm_page,
 	};
 	int r;
 

@@ -122,7 +122,7 @@ static void check_fpu(struct core *core)
 static void check_cpuid(struct core *core)
 {
 	struct cpuid features = read_cpuid(1), signature = read_cpuid(HVM_CPUID_SIGNATURE);
-	struct cpuid us = read_cpuid(signature.eax);
+	struct cpuid us = read_cpuid(HVM_CPUID_ABI);
 	bool has_topology = read_cpuid(0).eax >= 0xB;
 
 	promise_equal(core, "cpuid 1 has the APIC id", features.ebx >> 24, core->apic);
@@ -131,7 +131,7 @@ static void check_cpuid(struct core *core)
 	promise(core, "cpuid offers no x2APIC", !(features.ecx & 1u << 21));
 	promise(core, "cpuid is signed hvmd",
 		signature.ebx == HVM_CPUID_NAME && signature.ecx == HVM_CPUID_NAME && signature.edx == HVM_CPUID_NAME);
-	promise_equal(core, "cpuid has the leaf of the ABI", signature.eax, HVM_CPUID_ABI);
+	promise_equal(core, "cpuid has the leaf of the comm page", signature.eax, HVM_CPUID_PAGE);
 	promise_equal(core, "cpuid has the hypercall port", us.eax, HVM_PORT);
 	promise_equal(core, "cpuid has the doorbell", us.ebx, HVM_DOORBELL_GPA);
 	promise_equal(core, "cpuid calls us an HRT", us.ecx, HVM_CPUID_ROLE_HRT);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hvm-linux.c - how a Linux process comes to make hypercalls; see hvm.h */
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/io.h>
@@ -17,17 +18,22 @@ int hvm_open_port(struct hvm *h)
 	return ioperm(HVM_PORT, 4, 1);
 }
 
-/* Strict kernels give user space only what no driver has: CONFIG_STRICT_DEVMEM allows this page, being no RAM. */
+/* Strict kernels give user space only what no driver has: CONFIG_STRICT_DEVMEM allows our pages, being no RAM. */
+static void *map(uint64_t gpa, int flags, int protection)
+{
+	int fd = open("/dev/mem", flags | O_CLOEXEC);
+	void *page = fd < 0 ? MAP_FAILED : mmap(NULL, PAGE, protection, MAP_SHARED, fd, (off_t)gpa);
+
+	if (fd >= 0)
+		close(fd);
+	return page;
+}
+
 int hvm_open_doorbell(struct hvm *h)
 {
-	int fd = open("/dev/mem", O_RDWR | O_SYNC | O_CLOEXEC);
-	void *page;
+	void *page = map(HVM_DOORBELL_GPA, O_RDWR | O_SYNC, PROT_READ | PROT_WRITE);
 
 	*h = (struct hvm){.syscall = hvm_linux_syscall};
-	if (fd < 0)
-		return -1;
-	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)HVM_DOORBELL_GPA);
-	close(fd);
 	if (page == MAP_FAILED)
 		return -1;
 	if (*(volatile uint32_t *)page != HVM_DOORBELL_MAGIC) {
@@ -39,8 +45,37 @@ int hvm_open_doorbell(struct hvm *h)
 	return 0;
 }
 
+/* GPA of the comm page; 0: there is none. */
+static uint64_t find_page(void)
+{
+	const unsigned base = HVM_CPUID_ROS_OFFSET;
+	unsigned eax, ebx, ecx, edx;
+
+	__cpuid(base + HVM_CPUID_SIGNATURE, eax, ebx, ecx, edx);
+	if (ebx != HVM_CPUID_NAME || ecx != HVM_CPUID_NAME || edx != HVM_CPUID_NAME || eax < base + HVM_CPUID_PAGE)
+		return 0;
+	__cpuid(base + HVM_CPUID_PAGE, eax, ebx, ecx, edx);
+	return eax | (uint64_t)ebx << 32;
+}
+
+int hvm_open_page(struct hvm *h)
+{
+	uint64_t gpa = find_page();
+	void *page = gpa ? map(gpa, O_RDONLY, PROT_READ) : MAP_FAILED;
+
+	if (!gpa)
+		errno = ENODEV;
+	if (page == MAP_FAILED)
+		return -1;
+	h->page = page;
+	return 0;
+}
+
 void hvm_close(struct hvm *h)
 {
+	if (h->page)
+		munmap((void *)h->page, PAGE);
+	h->page = NULL;
 	if (h->doorbell)
 		munmap((void *)h->doorbell, PAGE);
 	else

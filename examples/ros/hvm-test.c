@@ -2,7 +2,7 @@
 /*
  * hvm-test.c - a Linux process in the ROS that calls the reference HRT (mode=serve) and says how long that takes
  *
- *	hvm-test [--doorbell] [--calls=N] [--reset]
+ *	hvm-test [--doorbell] [--page] [--calls=N] [--reset]
  *
  * Each line is a verdict or a time; the exit status is 0 when all was as promised.
  */
@@ -140,20 +140,24 @@ static void merge(void)
 
 int main(int argc, char **argv)
 {
-	bool doorbell = false, reset = false;
+	bool doorbell = false, page = false, reset = false;
 	uint64_t calls = 1000;
 
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--doorbell") == 0)
 			doorbell = true;
+		else if (strcmp(argv[i], "--page") == 0)
+			page = true;
 		else if (strcmp(argv[i], "--reset") == 0)
 			reset = true;
 		else if (strncmp(argv[i], "--calls=", 8) == 0)
 			calls = strtoull(argv[i] + 8, NULL, 10);
 		else
-			return fprintf(stderr, "usage: hvm-test [--doorbell] [--calls=N] [--reset]\n"), 2;
+			return fprintf(stderr, "usage: hvm-test [--doorbell] [--page] [--calls=N] [--reset]\n"), 2;
 	if ((doorbell ? hvm_open_doorbell(&hvm) : hvm_open_port(&hvm)) < 0)
 		return fprintf(stderr, "hvm-test: no way to the HVM: %s\n", strerror(errno)), 2;
+	if (page && hvm_open_page(&hvm) < 0)
+		return fprintf(stderr, "hvm-test: no comm page: %s\n", strerror(errno)), 2;
 	if (hvm_request(&hvm, HVM_REQ_NULL, 0, 0) != 0)
 		return fprintf(stderr, "hvm-test: nobody answers hypercalls: this is no HVM\n"), 2;
 	merge();

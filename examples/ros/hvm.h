@@ -42,6 +42,12 @@ int hvm_open_port(struct hvm *h);
 
 /* By the doorbell page: needs to open /dev/mem. Returns 0 or -1 with errno set; ENODEV: there is no doorbell. */
 int hvm_open_doorbell(struct hvm *h);
+
+/*
+ * Besides, maps the comm page, where the CPUID of a ROS says it is: who waits then looks there, without
+ * hypercalls. Needs to open /dev/mem. Returns 0 or -1 with errno set; ENODEV: there is none.
+ */
+int hvm_open_page(struct hvm *h);
 void hvm_close(struct hvm *h);
 
 /* Makes the system call that the HRT asks for; for `syscall` above. */

@@ -68,7 +68,8 @@ static struct vcpu_topology hrt_core(uint32_t id, uint32_t n_hrt)
 
 static struct vcpu_topology ros_core(uint32_t id, uint32_t n_ros)
 {
-	return (struct vcpu_topology){.id = id, .n_cores = n_ros, .role = HVM_CPUID_ROLE_ROS, .hybrid = true};
+	return (struct vcpu_topology){.id = id, .n_cores = n_ros, .role = HVM_CPUID_ROLE_ROS, .hybrid = true,
+		.comm_page = 0x312345000};
 }
 
 #define ON_INTEL(topology) build_from(intel, ARRAY_SIZE(intel), &(topology))
@@ -221,11 +222,11 @@ Test(cpuid, speaks_to_an_hrt_of_hvmd_instead_of_kvm)
 	struct kvm_cpuid2 *t = ON_INTEL(core);
 
 	cr_expect_eq(find(t, HVM_CPUID_SIGNATURE, 0)->ebx, HVM_CPUID_NAME);
-	cr_expect_eq(find(t, HVM_CPUID_SIGNATURE, 0)->eax, HVM_CPUID_ABI);
+	cr_expect_eq(find(t, HVM_CPUID_SIGNATURE, 0)->eax, HVM_CPUID_PAGE);
 	cr_expect_eq(find(t, HVM_CPUID_ABI, 0)->eax, HVM_PORT);
 	cr_expect_eq(find(t, HVM_CPUID_ABI, 0)->ecx, HVM_CPUID_ROLE_HRT);
 	cr_expect_eq(find(t, HVM_CPUID_ABI, 0)->edx, HVM_ABI_VERSION);
-	cr_expect_eq(t->nent, ARRAY_SIZE(intel) - 2 + 3, "leaf 0xB is anew and 0x1F is gone; no leaf twice");
+	cr_expect_eq(t->nent, ARRAY_SIZE(intel) - 2 + 4, "leaf 0xB is anew and 0x1F is gone; no leaf twice");
 }
 
 Test(cpuid, speaks_to_a_ros_of_kvm_first_and_of_hvmd_behind_it)
@@ -235,10 +236,22 @@ Test(cpuid, speaks_to_a_ros_of_kvm_first_and_of_hvmd_behind_it)
 
 	cr_expect_eq(find(t, 0x40000000, 0)->ebx, 0x4B4D564B);
 	cr_expect_eq(find(t, 0x40000001, 0)->eax, 0xFFFFFFFF);
-	cr_expect_eq(find(t, 0x40000100, 0)->eax, 0x40000101);
+	cr_expect_eq(find(t, 0x40000100, 0)->eax, 0x40000102);
 	cr_expect_eq(find(t, 0x40000100, 0)->edx, HVM_CPUID_NAME);
 	cr_expect_eq(find(t, 0x40000101, 0)->eax, HVM_PORT);
 	cr_expect_eq(find(t, 0x40000101, 0)->ecx, HVM_CPUID_ROLE_ROS);
+	cr_expect_eq(find(t, 0x40000102, 0)->eax, 0x12345000, "the comm page");
+	cr_expect_eq(find(t, 0x40000102, 0)->ebx, 3);
+}
+
+Test(cpuid, speaks_of_no_comm_page_where_there_is_none)
+{
+	struct vcpu_topology core = {.n_cores = 2, .role = HVM_CPUID_ROLE_ROS};
+	struct kvm_cpuid2 *t = ON_INTEL(core);
+
+	cr_expect_eq(find(t, 0x40000100, 0)->eax, 0x40000101);
+	for (uint32_t i = 0; i < t->nent; i++)
+		cr_expect_neq(t->entries[i].function, 0x40000102);
 }
 
 Test(cpuid, never_outgrows_its_table)
