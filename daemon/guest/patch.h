@@ -2,10 +2,8 @@
  * patch.h - hypercalls by instruction, rewritten to hypercalls by port [spec 11.3 B]
  *
  * No stock KVM hands us a vmcall; so the three bytes of `vmcall` and `vmmcall` become
- * `out %eax, $HVM_PORT; nop` as an image is loaded. The same three bytes may stand in
- * the middle of another instruction, or in data: a site counts only in an executable
- * segment, and only if HVM_MARKER is loaded into rbx within the PATCH_REACH bytes
- * before it, as everybody does who calls by the protocol's convention.
+ * `out %eax, $HVM_PORT; nop` as an image is loaded, at each site (spec/sites.h) of an
+ * executable segment.
  */
 #pragma once
 
@@ -14,8 +12,6 @@
 struct hrt_image;
 struct memory;
 struct plan;
-
-#define PATCH_REACH 128u /* bytes */
 
 /* Rewrites the sites within `bytes`. Returns their number. */
 uint32_t patch_bytes(uint8_t *bytes, uint64_t size);

@@ -51,18 +51,20 @@ static void add_windows(struct machine *machine)
 		memory_add(&machine->memory, machine->boot.plan.comm_page, PAGE_SIZE, machine->comm_page);
 }
 
-/* An image that will be rewritten is not mapped but copied. */
+/* An image that will be rewritten is not mapped but copied. One that hvmd has searched is not read to find that out. */
 static void expect_patches(struct machine *machine)
 {
 	const struct hrt_image *image = &machine->boot.image;
 	size_t file = machine->spec->hrt_file;
 	uint32_t n = 0;
 
+	if (machine->hypercall != SPEC_HYPERCALL_PATCH || machine->spec->files[file].no_sites)
+		return;
 	for (size_t i = 0; i < image->n_segments; i++)
 		if (image->segments[i].executable)
 			n += patch_count(machine->images.files[file].data + image->segments[i].offset,
 				image->segments[i].file_size);
-	machine->images.changed[file] = machine->hypercall == SPEC_HYPERCALL_PATCH && n > 0;
+	machine->images.changed[file] = n > 0;
 }
 
 /* An image without such instructions calls by the port, or by the page. */

@@ -44,6 +44,7 @@ struct spec_file {
 	char *filename; /* as the user wrote it; only hvmctl ever opens it. NULL in a monitor, and where sha256 is enough */
 	bool stored;    /* sha256 says which object of the image store it is */
 	uint8_t sha256[SPEC_SHA256_SIZE];
+	bool no_sites;  /* it has no hypercall by instruction (sites.h): hvmd has searched it; no definition says that */
 	bool packed;    /* the definition came in an image container and `index` is the file's place there; only hvmctl looks */
 	uint32_t index;
 };

@@ -39,11 +39,16 @@ static void encode_pins(const struct vm_spec *spec, struct buffer *b)
 		buffer_append_uint(b, spec->core[i].pinned ? spec->core[i].cpu + 1 : 0, 4);
 }
 
+/* Bits of a file's byte. */
+#define WIRE_FILE_STORED   1u
+#define WIRE_FILE_NO_SITES 2u
+#define WIRE_FILE_KNOWN    3u
+
 /* Where the file is not stored its SHA-256 is not known, and zero. */
 static void encode_file(const struct spec_file *file, struct buffer *b)
 {
 	link_append_string(b, file->id);
-	buffer_append_uint(b, file->stored, 1);
+	buffer_append_uint(b, (file->stored ? WIRE_FILE_STORED : 0) | (file->no_sites ? WIRE_FILE_NO_SITES : 0), 1);
 	buffer_append(b, file->sha256, sizeof(file->sha256));
 }
 
@@ -118,15 +123,16 @@ static void *decode_count(struct cursor *c, size_t max, size_t item_size, uint32
 
 static void decode_file(struct cursor *c, struct spec_file *file)
 {
-	uint8_t stored;
 	const uint8_t *sha256;
+	uint8_t flags;
 
 	file->id = link_read_string(c);
-	stored = cursor_u8(c);
+	flags = cursor_u8(c);
 	sha256 = cursor_bytes(c, sizeof(file->sha256));
-	if (stored > 1)
+	if (flags & ~WIRE_FILE_KNOWN)
 		c->overrun = true;
-	file->stored = stored == 1;
+	file->stored = flags & WIRE_FILE_STORED;
+	file->no_sites = flags & WIRE_FILE_NO_SITES;
 	if (sha256)
 		memcpy(file->sha256, sha256, sizeof(file->sha256));
 }

@@ -130,7 +130,7 @@ static bool inspected(void *userdata, int error, const struct error *e, struct c
 	return true;
 }
 
-static int ask_inspector(struct inspector *i, const struct vm *vm, struct error *e)
+static int ask_inspector(struct inspector *i, struct vm *vm, struct error *e)
 {
 	struct buffer b = BUFFER_INIT(LINK_MESSAGE_MAX);
 	int fds[SPEC_FILES_MAX], r;
@@ -157,7 +157,7 @@ static struct inspector *inspector_new(struct vm_context *context, vm_plan_fn do
 	return i;
 }
 
-int vm_plan_next(const struct vm *vm, vm_plan_fn done, void *userdata, struct error *e)
+int vm_plan_next(struct vm *vm, vm_plan_fn done, void *userdata, struct error *e)
 {
 	struct vm_context *context = vm->context;
 	_cleanup_(inspector_freep) struct inspector *i = NULL;

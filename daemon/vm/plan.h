@@ -18,7 +18,7 @@ struct vm_context;
 typedef void (*vm_plan_fn)(void *userdata, int error, const struct error *e, const struct memory_map *map);
 
 /* The plan that a start would use, of whatever state the VM is in. The VM may go before the answer comes. */
-int vm_plan_next(const struct vm *vm, vm_plan_fn done, void *userdata, struct error *e);
+int vm_plan_next(struct vm *vm, vm_plan_fn done, void *userdata, struct error *e);
 
 /* The plan of the VM that runs. */
 int vm_plan_running(struct vm *vm, vm_plan_fn done, void *userdata, struct error *e);

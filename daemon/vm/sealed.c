@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "spec/sites.h"
 #include "vm/work.h"
 
 struct entry {
@@ -21,9 +22,11 @@ struct entry {
 	uint8_t digest[IMAGE_DIGEST_SIZE];
 	int fd;        /* owned; -1: it is being made */
 	uint64_t size; /* bytes */
+	bool no_sites; /* it has no hypercall by instruction */
 	/* The thread's, while it is being made */
 	int made; /* owned; -1: it failed */
 	uint64_t made_size;
+	bool made_no_sites;
 	int error;
 	struct error why;
 	/* borrowed */
@@ -105,6 +108,16 @@ static int seal(int fd, struct error *e)
 	return 0;
 }
 
+static bool has_no_sites(int fd, uint64_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	bool none = p != MAP_FAILED && site_find(p, size, 0) == size;
+
+	if (p != MAP_FAILED)
+		munmap(p, size);
+	return none;
+}
+
 static int make(struct entry *entry, const atomic_bool *cancelled)
 {
 	_cleanup_close_ int from = -1, to = -1;
@@ -125,6 +138,7 @@ static int make(struct entry *entry, const atomic_bool *cancelled)
 	if (r < 0)
 		return r;
 	entry->made_size = (uint64_t)st.st_size;
+	entry->made_no_sites = has_no_sites(to, entry->made_size);
 	entry->made = take_fd(to);
 	return 0;
 }
@@ -152,6 +166,7 @@ static void done(void *userdata)
 	}
 	entry->fd = take_fd(entry->made);
 	entry->size = entry->made_size;
+	entry->no_sites = entry->made_no_sites;
 	evict(sealed);
 }
 
@@ -171,10 +186,11 @@ static void begin(struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE]
 	}
 }
 
-int sealed_open(struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE])
+int sealed_open(struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE], bool *ret_no_sites)
 {
 	struct entry *entry = sealed->first;
 
+	*ret_no_sites = false;
 	while (entry && memcmp(entry->digest, digest, IMAGE_DIGEST_SIZE) != 0)
 		entry = entry->next;
 	if (!entry) {
@@ -183,5 +199,6 @@ int sealed_open(struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE])
 	}
 	take_out(sealed, entry);
 	put_first(sealed, entry);
+	*ret_no_sites = entry->no_sites;
 	return entry->fd < 0 ? -1 : fcntl(entry->fd, F_DUPFD_CLOEXEC, 3);
 }

@@ -579,14 +579,14 @@ static bool setup_answered(void *userdata, int error, const struct error *e, str
 	return true;
 }
 
-int vm_open_images(const struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct error *e)
+int vm_open_images(struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct error *e)
 {
-	const struct vm_spec *spec = vm->stored;
+	struct vm_spec *spec = vm->stored;
 
 	for (size_t n = 0; n < spec->n_files; n++) {
 		int r = 0;
 
-		ret_fds[n] = sealed_open(vm->context->sealed, spec->files[n].sha256);
+		ret_fds[n] = sealed_open(vm->context->sealed, spec->files[n].sha256, &spec->files[n].no_sites);
 		if (ret_fds[n] < 0)
 			r = image_open(vm->context->store->images, spec->files[n].sha256, &ret_fds[n], e);
 		if (r == 0)

@@ -190,10 +190,10 @@ void vm_redefine(struct vm *vm, struct vm_spec *spec);
 void vm_set_autostart(struct vm *vm, bool on);
 
 /*
- * Opens the image of each file of the stored definition, for the caller. Returns
- * 0, or a negative errno with a sentence and nothing opened.
+ * Opens the image of each file of the stored definition, for the caller, and notes what
+ * is known of it (no_sites). Returns 0, or a negative errno with a sentence and nothing opened.
  */
-int vm_open_images(const struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct error *e);
+int vm_open_images(struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct error *e);
 
 /* Whether there is a machine to ask: 0, or -ESRCH or -EBUSY with a sentence. */
 int vm_check_running(const struct vm *vm, struct error *e);

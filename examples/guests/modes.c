@@ -118,10 +118,11 @@ static void unknown_to_emulators(struct core *core)
 /* A software KVM restarts this instruction for ever; a stock one answers -1000 itself [spec 11.3]. */
 static void raw_vmcall(struct core *core)
 {
+	static const volatile uint64_t marker = HVM_MARKER; /* from memory: one in the code would have hvmd rewrite the call */
 	uint64_t rax = HVM_HYPERCALL;
 
 	say(core, "vmcall comes now");
-	__asm__ volatile("vmcall" : "+a"(rax) : "b"(HVM_MARKER), "c"(HVM_REQ_NULL) : "memory");
+	__asm__ volatile("vmcall" : "+a"(rax) : "b"(marker), "c"(HVM_REQ_NULL) : "memory");
 	say(core, "vmcall answered 0x%lx", rax);
 }
 

@@ -14,18 +14,16 @@
 #include <unistd.h>
 
 #include "abi/hrt.h"
-#include "abi/multiboot2.h"
 #include "base/macro.h"
 #include "bench.h"
 #include "daemon.h"
 #include "floor.h"
 #include "guest/boot.h"
 #include "guest/memory.h"
+#include "large-image.h"
 #include "monitor-client.h"
 #include "monitor/measure.h"
 #include "monitor/prepare.h"
-
-#define LOAD_GPA (16 * MiB)
 
 static unsigned rounds = 101;
 static struct monitor_client client = {.link = -1, .log = -1};
@@ -36,66 +34,12 @@ static void must(int r, const struct error *e)
 		bench_fail("%s", error_text(e, r));
 }
 
-/* --- An image of a size: its cores halt at once ------------------------------ */
-
-static void put(uint8_t *at, uint64_t value, unsigned bytes)
-{
-	memcpy(at, &value, bytes);
-}
-
-/* ELF64, one segment from offset 0x1000 on; there the Multiboot2 header, and behind it cli, hlt. */
-static void fill_image(uint8_t *image, uint64_t size)
-{
-	static const uint8_t ident[] = {0x7F, 'E', 'L', 'F', 2, 1, 1};
-	const struct hvm_header_tag tag = {.type = HVM_HEADER_TAG, .size = sizeof(tag), .hrt_flags = HVM_FLAG_MAP_2MB,
-		.max_mem_to_map = 16 * GiB, .gva_entry = LOAD_GPA + 0x100, .comm_page_gpa = 12 * GiB, .hrt_int_vector = 255};
-	const uint32_t length = 16 + sizeof(tag) + 8;
-	uint8_t *header = image + 0x1000;
-
-	memcpy(image, ident, sizeof(ident));
-	put(image + 16, 2 | 62u << 16, 4); /* executable, x86-64 */
-	put(image + 20, 1, 4);
-	put(image + 24, LOAD_GPA + 0x100, 8);
-	put(image + 32, 64, 8);
-	put(image + 52, 64 | 56u << 16, 4);
-	put(image + 56, 1, 2);
-	put(image + 64, 1 | 5ull << 32, 8); /* PT_LOAD, readable, executable */
-	put(image + 72, 0x1000, 8);
-	put(image + 80, LOAD_GPA, 8);
-	put(image + 88, LOAD_GPA, 8);
-	put(image + 96, size - 0x1000, 8);
-	put(image + 104, size - 0x1000, 8);
-	put(header, MULTIBOOT2_HEADER_MAGIC, 4);
-	put(header + 8, length, 4);
-	put(header + 12, 0u - MULTIBOOT2_HEADER_MAGIC - length, 4);
-	memcpy(header + 16, &tag, sizeof(tag));
-	put(header + 16 + sizeof(tag), 8ull << 32, 8);
-	memcpy(header + 0x100, "\xFA\xF4\xEB\xFC", 4);
-}
-
-static int make_image(uint64_t size, bool sealed)
-{
-	int fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	uint8_t *image;
-
-	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
-		bench_fail("making an image: %s", strerror(errno));
-	image = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	memset(image, 0xCC, size);
-	memset(image, 0, 0x2000);
-	fill_image(image, size);
-	munmap(image, size);
-	if (sealed && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
-		bench_fail("sealing an image: %s", strerror(errno));
-	return fd;
-}
-
 /* --- Starting ------------------------------------------------------------------- */
 
 static struct test_machine machine_of(uint32_t memory_mib, int image)
 {
 	return (struct test_machine){.image = "", .image_fd = image, .memory_mib = memory_mib, .ros_mib = 4, .cores = 2,
-		.ros_cores = 1};
+		.ros_cores = 1, .no_sites = true};
 }
 
 static void start(const struct test_machine *machine)
@@ -134,9 +78,9 @@ static void judge_ratio(const char *id, const char *what, struct bench_row *row,
 
 static void bench_starts(void)
 {
-	struct test_machine small = machine_of(64, make_image(0x2000, true));
-	struct test_machine large = machine_of(64, make_image(16 * MiB, true));
-	struct test_machine unsealed = machine_of(64, make_image(16 * MiB, false));
+	struct test_machine small = machine_of(64, large_image(0x2000, true));
+	struct test_machine large = machine_of(64, large_image(16 * MiB, true));
+	struct test_machine unsealed = machine_of(64, large_image(16 * MiB, false));
 	struct test_machine two = machine_of(2048, small.image_fd), eight = machine_of(8192, small.image_fd);
 	static struct bench_row rows[5];
 
@@ -204,7 +148,7 @@ static void bench_state(void)
 		{.name = "plan and boot state", .run = time_state, .userdata = &s},
 		{.name = "the launch digest, once the guest runs", .run = time_measure, .userdata = &s},
 	};
-	int fd = make_image(0x2000, false);
+	int fd = large_image(0x2000, false);
 
 	s.spec.files = &s.file;
 	s.image = (struct guest_file){.size = 0x2000, .data = mmap(NULL, 0x2000, PROT_READ, MAP_PRIVATE, fd, 0)};
@@ -382,7 +326,7 @@ static double trace_once(const struct test_machine *machine, char *ret_name, siz
 /* The best of some: strace and whoever else wants the processor only add to it. */
 static void bench_ioctls(void)
 {
-	struct test_machine machine = machine_of(2048, make_image(0x2000, true));
+	struct test_machine machine = machine_of(2048, large_image(0x2000, true));
 	char name[64] = "none", this[64], what[128];
 	double best = -1;
 

@@ -261,7 +261,7 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 	};
 
 	if (machine->image)
-		files[n++] = (struct spec_file){.id = ids[0], .stored = machine->image_fd};
+		files[n++] = (struct spec_file){.id = ids[0], .stored = machine->image_fd, .no_sites = machine->no_sites};
 	spec.ros_file = n;
 	if (machine->kernel)
 		files[n++].id = ids[1];

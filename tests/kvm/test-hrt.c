@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/macro.h"
+#include "large-image.h"
 #include "monitor-client.h"
 
 /* Verdict lines of one boot: core 0 also checks what is there once for all. The guest has no say in the numbers. */
@@ -271,6 +272,7 @@ Test(hrt, finds_all_promises_kept_where_its_image_is_mapped_and_after_it_has_spo
 
 	machine.sealed = true;
 	start(&machine);
+	cr_expect_eq(client.hrt.n_patched, 0, "an image that is rewritten is not mapped");
 	expect_promises(&machine, 1);
 	reset_hrt();
 	expect_promises(&machine, 2);
@@ -282,6 +284,46 @@ Test(hrt, finds_all_promises_kept_where_its_image_is_mapped_and_after_it_has_spo
 	cr_assert(monitor_wait_text(&client, "core 0: 3 promises kept, 0 broken", 2, BOOT_TIMEOUT_MS), "%s", monitor_log(&client));
 	cr_expect_eq(monitor_count_text(&client, "FAIL"), 0, "%s", monitor_log(&client));
 	stop_in_time();
+}
+
+/* KiB of all mappings of a memfd of this name that the process has touched. */
+static unsigned long resident_kib(pid_t pid, const char *memfd)
+{
+	unsigned long sum = 0, n;
+	char path[64], line[512];
+	bool wanted = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
+	f = fopen(path, "re");
+	cr_assert(f != NULL);
+	while (fgets(line, sizeof(line), f)) {
+		if (strchr(line, '-') && strchr(line, '-') < strchr(line, ' '))
+			wanted = strstr(line, memfd);
+		else if (wanted && sscanf(line, "Rss: %lu", &n) == 1)
+			sum += n;
+	}
+	fclose(f);
+	return sum;
+}
+
+Test(hrt, has_its_image_mapped_and_nobody_reads_it)
+{
+	struct test_machine machine = machine_with("", 2, NULL);
+
+	machine.image_fd = large_image(16 * MiB, true);
+	machine.no_sites = true;
+	start(&machine);
+	cr_expect_lt(resident_kib(client.pid, "/memfd:image"), 1024, "%lu KiB of 16 MiB were read",
+		resident_kib(client.pid, "/memfd:image"));
+	stop_in_time();
+	monitor_fini(&client);
+	machine.no_sites = false; /* one that has to be searched is read: so it is seen that this can tell */
+	machine.hypercall = SPEC_HYPERCALL_PATCH;
+	start(&machine);
+	cr_expect_gt(resident_kib(client.pid, "/memfd:image"), 16000);
+	stop_in_time();
+	close(machine.image_fd);
 }
 
 Test(hrt, is_told_to_hvmd_as_its_image_asks)
@@ -429,7 +471,7 @@ Test(hrt, is_stopped_within_a_second_after_a_raw_vmcall)
 {
 	struct test_machine machine = machine_with("reference.elf", 2, "mode=vmcall");
 
-	machine.hypercall = SPEC_HYPERCALL_PORT; /* it would be rewritten otherwise */
+	machine.hypercall = SPEC_HYPERCALL_PORT; /* where KVM hands them over, we would answer otherwise */
 	start(&machine);
 	cr_assert(monitor_wait_text(&client, "core 1: vmcall comes now", 1, BOOT_TIMEOUT_MS));
 	if (!have_svm())

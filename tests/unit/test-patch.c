@@ -72,6 +72,17 @@ Test(patch, knows_no_other_instruction)
 	expect(0);
 }
 
+Test(patch, counts_each_call_once_where_markers_are_near)
+{
+	marker_at(0);
+	marker_at(20);
+	call_at(30, 0xC1);
+	call_at(33, 0xD9);
+	marker_at(60);
+	call_at(60 + 128, 0xC1);
+	expect(3);
+}
+
 Test(patch, does_not_look_beyond_the_end)
 {
 	marker_at(SIZE - 40);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/hex.h"
 #include "base/io.h"
 #include "vm/sealed.h"
@@ -22,10 +23,11 @@ static struct workers *workers;
 static struct sealed *sealed;
 static uint8_t digest[IMAGE_DIGEST_SIZE];
 static int dirfd_ = -1;
+static bool no_sites;
 
-static void store(const char *bytes)
+static void store(const char *name, const char *bytes)
 {
-	int fd = openat(dirfd_, HELLO, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = openat(dirfd_, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	cr_assert(eq(int, write_full(fd, bytes, strlen(bytes)), 0));
 	close(fd);
@@ -64,28 +66,47 @@ Test(sealed, an_image_is_there_once_it_has_been_wanted)
 	char bytes[6] = "";
 	int fd, again;
 
-	store("hello");
-	cr_assert(eq(int, sealed_open(sealed, digest), -1));
-	cr_assert(eq(int, sealed_open(sealed, digest), -1), "it is made once");
+	store(HELLO, "hello");
+	cr_assert(eq(int, sealed_open(sealed, digest, &no_sites), -1));
+	cr_assert(eq(int, sealed_open(sealed, digest, &no_sites), -1), "it is made once");
 	wait_for_work();
-	fd = sealed_open(sealed, digest);
+	fd = sealed_open(sealed, digest, &no_sites);
 	cr_assert(ge(int, fd, 0));
 	cr_expect(eq(i64, pread(fd, bytes, 5, 0), 5));
 	cr_expect_str_eq(bytes, "hello");
-	again = sealed_open(sealed, digest);
+	again = sealed_open(sealed, digest, &no_sites);
 	cr_expect(ne(int, again, fd), "each caller has a descriptor of his own");
 	close(fd);
 	close(again);
+}
+
+/* printf '\110\273dddddddd\17\1\301' | sha256sum: vmcall, with the marker in rbx */
+#define CALLS "94b6eb6c23a4ee574f63bfa9c2748314c2494f9ada50be2cfa81bce8b71309fc"
+
+Test(sealed, it_is_known_whether_an_image_calls_by_instruction)
+{
+	store(HELLO, "hello");
+	store(CALLS, "\x48\xBB" "dddddddd" "\x0F\x01\xC1");
+	for (int again = 0; again < 2; again++) {
+		cr_assert(hex_parse(HELLO, digest, sizeof(digest)));
+		close_fd(sealed_open(sealed, digest, &no_sites));
+		cr_expect(eq(int, no_sites, again > 0), "nothing is known of what nobody has looked at");
+		cr_assert(hex_parse(CALLS, digest, sizeof(digest)));
+		close_fd(sealed_open(sealed, digest, &no_sites));
+		cr_expect(not(no_sites));
+		wait_for_work();
+	}
+	unlinkat(dirfd_, CALLS, 0);
 }
 
 Test(sealed, nobody_can_change_it)
 {
 	int fd;
 
-	store("hello");
-	sealed_open(sealed, digest);
+	store(HELLO, "hello");
+	sealed_open(sealed, digest, &no_sites);
 	wait_for_work();
-	fd = sealed_open(sealed, digest);
+	fd = sealed_open(sealed, digest, &no_sites);
 	cr_expect(lt(i64, pwrite(fd, "x", 1, 0), 0));
 	cr_expect(lt(int, ftruncate(fd, 0), 0));
 	cr_expect(lt(int, fcntl(fd, F_ADD_SEALS, 0), 0));
@@ -94,20 +115,20 @@ Test(sealed, nobody_can_change_it)
 
 Test(sealed, a_damaged_image_is_not_kept)
 {
-	store("hullo");
-	sealed_open(sealed, digest);
+	store(HELLO, "hullo");
+	sealed_open(sealed, digest, &no_sites);
 	wait_for_work();
-	cr_expect(eq(int, sealed_open(sealed, digest), -1));
+	cr_expect(eq(int, sealed_open(sealed, digest, &no_sites), -1));
 	wait_for_work();
-	store("hello");
-	cr_expect(eq(int, sealed_open(sealed, digest), -1), "it is tried again");
+	store(HELLO, "hello");
+	cr_expect(eq(int, sealed_open(sealed, digest, &no_sites), -1), "it is tried again");
 	wait_for_work();
-	cr_expect(ge(int, sealed_open(sealed, digest), 0));
+	cr_expect(ge(int, sealed_open(sealed, digest, &no_sites), 0));
 }
 
 Test(sealed, an_image_that_is_not_there_is_none)
 {
-	sealed_open(sealed, digest);
+	sealed_open(sealed, digest, &no_sites);
 	wait_for_work();
-	cr_expect(eq(int, sealed_open(sealed, digest), -1));
+	cr_expect(eq(int, sealed_open(sealed, digest, &no_sites), -1));
 }

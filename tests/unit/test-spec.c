@@ -435,6 +435,7 @@ Test(wire, round_trip_keeps_what_a_monitor_needs)
 	spec->hrt_hypercall = SPEC_HYPERCALL_MMIO;
 	spec->hrt_upcall = SPEC_UPCALL_VECTOR;
 	spec->hrt_deadline = 2500;
+	spec->files[1].no_sites = true;
 	b = encoded();
 	cr_assert(eq(int, decode(&b, b.size, &copy), 0), "%s", e.text);
 	cr_assert_str_eq(copy->name, spec->name);
@@ -449,6 +450,7 @@ Test(wire, round_trip_keeps_what_a_monitor_needs)
 	cr_assert_str_eq(copy->files[0].id, "other");
 	cr_assert_str_eq(copy->files[1].id, "hrt");
 	cr_assert(zero(ptr, copy->files[1].filename));
+	cr_assert(copy->files[1].no_sites && !copy->files[0].no_sites);
 	cr_same_ros(copy, spec);
 	cr_same_hrt(copy, spec);
 	cr_same_devices(copy, spec);
