@@ -6,7 +6,7 @@
  * Linux process uses, and prints a verdict a line. The HRT runs mode=serve. Words of
  * the command line: doorbell (hypercalls go by the page, not the port), page (the comm
  * page is looked at, not asked for), calls=N, and what to do instead of the checks:
- * reset, replace, linger, time, spin, crash; nosync leaves synchronous mode out, and hold
+ * reset, replace, linger, time, noise, spin, crash; nosync leaves synchronous mode out, and hold
  * ends the checks with a call that does not end.
  */
 #include "hvm.h"
@@ -410,6 +410,43 @@ static void take_times(void)
 	time_syncs();
 }
 
+/* --- Noise ------------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t drawn(uint64_t *state)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
+	return *state >> 11;
+}
+
+/* Mostly one of ours, of some kind of permission; or any number. */
+static uint64_t drawn_address(uint64_t *state)
+{
+	static const uint64_t places[] = {WINDOW, KERNELS, READ_ONLY, NOT_THERE, COMM_PAGE, NOT_CANONICAL, (uint64_t)&job};
+	uint64_t n = drawn(state) % 8;
+
+	return n < sizeof(places) / sizeof(places[0]) ? places[n] + drawn(state) % 4096 : drawn(state) << 11;
+}
+
+/* Any request with any arguments, but for resets of the ROS; and stores and loads where devices may be. */
+static void make_noise(void)
+{
+	const uint64_t devices = 0xFEC00000;
+	uint64_t state = tsc();
+
+	line("process: makes noise from ", state, "");
+	for (;;) {
+		volatile uint32_t *device = (volatile uint32_t *)(devices + (drawn(&state) % 0x1400000 & ~3ull));
+		uint64_t request = drawn(&state) % 0x80;
+
+		if (request != HVM_REQ_RESET_ROS && request != HVM_REQ_RESET_ALL)
+			hvm_request(&hvm, request, drawn_address(&state), drawn_address(&state));
+		if (drawn(&state) % 4 == 0)
+			*device = (uint32_t)drawn(&state);
+		if (drawn(&state) % 4 == 0)
+			(void)*device;
+	}
+}
+
 static void spin(void)
 {
 	hvm_merge(&hvm);
@@ -465,6 +502,8 @@ void process_main(const uint8_t *info)
 		linger();
 	else if (option("time"))
 		take_times();
+	else if (option("noise"))
+		make_noise();
 	else if (option("spin"))
 		spin();
 	else if (option("crash"))

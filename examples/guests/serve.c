@@ -19,6 +19,8 @@
 #define LAPIC_SVR 0xFEE000F0ull
 #define LAPIC_ENABLED 0x100u
 #define GDT_BYTES_MAX 1024
+#define NOBODYS_PORT 0x1234
+#define NOBODYS_GPA  0xFEC00000ull /* where PCs have an IOAPIC */
 
 struct frame { /* as upcall.S pushes it, from its end */
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
@@ -248,14 +250,32 @@ static void enable_lapic(void)
 	*svr |= LAPIC_ENABLED;
 }
 
+/* Nearly always in the middle of a read that hvmd has still to answer, when an upcall comes; it must not cost the answer. */
+static _Noreturn void wait_reading(const struct core *core)
+{
+	for (;;) {
+		uint64_t port = in32(NOBODYS_PORT), word = *(volatile uint32_t *)(serve.offset + NOBODYS_GPA);
+
+		if (port != UINT32_MAX || word != UINT32_MAX)
+			say(core, "FAIL a read was 0x%lx, 0x%lx", port, word);
+	}
+}
+
 _Noreturn void serve_for_ever(struct core *core)
 {
+	const char *wait = info_option(&core->info, "wait=") ?: "";
+
 	write_idtr((struct table_register){.limit = sizeof(serve.idt) - 1, .base = (uint64_t)serve.idt});
 	enable_lapic();
 	say(core, "serves");
-	if (option_is(info_option(&core->info, "wait=") ?: "", "spin"))
+	if (option_is(wait, "spin"))
 		for (;;)
 			__asm__ volatile("sti; pause; cli");
+	if (option_is(wait, "masked"))
+		for (;;)
+			cpu_pause();
+	if (option_is(wait, "read"))
+		wait_reading(core);
 	for (;;)
 		__asm__ volatile("sti; hlt; cli");
 }

@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -106,6 +107,24 @@ Test(talk, keeps_all_promises_of_an_hrt_that_spins)
 	expect_promises(&machine, PROMISES);
 }
 
+Test(talk, keeps_all_promises_of_an_hrt_that_takes_no_interrupts)
+{
+	struct test_machine machine = pair("calls=20 doorbell", "mode=serve wait=masked");
+
+	expect_promises(&machine, PROMISES + 1);
+}
+
+Test(talk, loses_no_read_that_an_upcall_interrupts)
+{
+	struct test_machine machine = pair("calls=50 doorbell", "mode=serve wait=read");
+	_cleanup_free_ char *log = NULL;
+
+	expect_promises(&machine, PROMISES + 1);
+	log = monitor_log(&client);
+	cr_expect(!strstr(log, "FAIL"), "%s", log);
+	cr_expect_gt(monitor_telemetry(&client, "vcpu.1.unknown_reads", 0), 100);
+}
+
 Test(talk, delivers_upcalls_as_general_protection_faults)
 {
 	struct test_machine machine = pair("calls=10", "mode=serve");
@@ -131,6 +150,33 @@ Test(talk, rewrites_the_hypercalls_of_an_image_that_calls_by_instruction)
 	expect_patched(SPEC_HYPERCALL_AUTO);
 	stop_all();
 	expect_patched(SPEC_HYPERCALL_PATCH);
+}
+
+Test(talk, refuses_to_intercept_what_this_kvm_does_not_hand_over)
+{
+	struct test_machine machine = pair("calls=1", "mode=serve");
+	struct error e = {};
+	int r;
+
+	if (monitor_unusable())
+		cr_skip_test("%s", monitor_unusable());
+	machine.hypercall = SPEC_HYPERCALL_XEN;
+	cr_assert_eq(monitor_spawn(&client, &e), 0, "%s", e.text);
+	r = monitor_setup(&client, &machine, &e);
+	if (r == 0)
+		cr_skip_test("this KVM does");
+	cr_expect_eq(r, -EOPNOTSUPP);
+	cr_expect(strstr(e.text, "is built without CONFIG_KVM_XEN; hypercall=\"auto\" works"), "%s", e.text);
+}
+
+Test(talk, takes_hypercalls_by_the_page_where_the_definition_says_so)
+{
+	struct test_machine machine = pair("calls=1 doorbell", "mode=serve");
+
+	machine.hypercall = SPEC_HYPERCALL_MMIO;
+	expect_promises(&machine, PROMISES + 1);
+	cr_expect_str_eq(client.hrt.hypercall, "mmio");
+	cr_expect_eq(client.hrt.n_patched, 0);
 }
 
 Test(talk, rewrites_nothing_where_the_definition_says_port)
@@ -233,22 +279,69 @@ Test(talk, takes_another_image_from_hvmd_which_the_next_reset_boots)
 	cr_expect_eq(monitor_telemetry(&client, "partition.hrt.images_replaced", 9), 1);
 }
 
-/* A bounded number of rounds, each with its own draw; the HRT may end, its monitor may not. */
-Test(talk, an_hrt_that_makes_noise_harms_nobody_else)
+/* How often a partition that makes noise is reset; each time it draws anew. */
+static unsigned noise_rounds(void)
 {
-	struct test_machine machine = pair("calls=1 doorbell", "mode=noise rounds=2000");
+	const char *text = getenv("HVMD_NOISE");
+
+	return text ? (unsigned)strtoul(text, NULL, 10) : 5;
+}
+
+/* Hypercalls of the ROS so far. */
+static uint64_t asked(void)
+{
+	return monitor_telemetry(&client, "vcpu.0.hypercalls", 0) + monitor_telemetry(&client, "vcpu.0.hypercalls_refused", 0);
+}
+
+/* The monitor answers, keeps its word to the other half, and ends when it is told to. */
+static void expect_well(enum partition_role other)
+{
+	struct error e = {};
+
+	cr_expect_eq(client.partitions[other].state, PARTITION_RUNNING);
+	cr_assert_eq(monitor_request(&client, LINK_STOP, NULL, 0, -1, &e), 0, "%s", e.text);
+	cr_expect_eq(monitor_wait_end(&client, 5000), 0);
+}
+
+/* The HRT may end, its monitor may not, and the process in the ROS still has its questions answered. */
+Test(talk, an_hrt_that_makes_noise_harms_nobody_else, .timeout = 0)
+{
+	struct test_machine machine = pair("linger doorbell", "mode=noise rounds=2000");
 	uint8_t scope = LINK_SCOPE_HRT;
 	struct error e = {};
 
 	start(&machine);
-	for (unsigned round = 1; round <= 5; round++) {
+	for (unsigned round = 1; round <= noise_rounds(); round++) {
+		uint64_t before = asked();
+
 		monitor_wait_text(&client, "made noise", 2 * round, 10000);
 		cr_assert_eq(monitor_request(&client, LINK_RESET, &scope, 1, -1, &e), 0, "%s", e.text);
-		cr_expect_eq(client.partitions[PARTITION_ROS].state, PARTITION_RUNNING);
+		cr_assert_eq(client.partitions[PARTITION_ROS].state, PARTITION_RUNNING);
+		cr_expect_gt(asked(), before);
 	}
-	cr_expect_geq(monitor_count_text(&client, "made noise"), 8, "%s", monitor_log(&client));
-	cr_assert_eq(monitor_request(&client, LINK_STOP, NULL, 0, -1, &e), 0, "%s", e.text);
-	cr_expect_eq(monitor_wait_end(&client, 5000), 0);
+	cr_expect_geq(monitor_count_text(&client, "made noise"), 2 * noise_rounds() - 2, "%s", monitor_log(&client));
+	expect_well(PARTITION_ROS);
+}
+
+/* It draws from all requests, also those that call the HRT with nonsense, which may end that one until the next reset. */
+Test(talk, a_process_that_makes_noise_ends_at_most_who_it_calls, .timeout = 0)
+{
+	struct test_machine machine = pair("noise doorbell", "mode=serve");
+	uint8_t scope = LINK_SCOPE_ALL;
+	struct error e = {};
+	uint64_t before = 0;
+
+	machine.deadline = 50;
+	start(&machine);
+	for (unsigned round = 1; round <= noise_rounds(); round++) {
+		monitor_wait_text(&client, "process: makes noise", round, 10000);
+		monitor_wait_text(&client, "never said", 1, 500);
+		cr_assert_eq(monitor_request(&client, LINK_RESET, &scope, 1, -1, &e), 0, "%s", e.text);
+		cr_assert_eq(client.partitions[PARTITION_ROS].state, PARTITION_RUNNING, "%s", client.partitions[PARTITION_ROS].details);
+		cr_expect_gt(asked(), before);
+		before = asked();
+	}
+	expect_well(PARTITION_ROS);
 }
 
 Test(talk, survives_a_reset_of_the_hrt_in_the_middle_of_a_call)
