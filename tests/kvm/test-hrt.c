@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "abi/hrt.h"
@@ -520,6 +521,43 @@ Test(hrt, resets_itself_and_finds_its_image_as_new)
 }
 
 /* More pages than a dirty ring holds, and then more than are put back one by one (monitor/hrt-memory.h). */
+/* A copy of the reference image whose one word `from` is another. */
+static int image_with(uint64_t from, uint64_t to)
+{
+	static uint8_t bytes[1 << 20];
+	_cleanup_close_ int image = monitor_open_image("reference.elf");
+	ssize_t size = read(image, bytes, sizeof(bytes));
+	uint8_t *at = size > 0 ? memmem(bytes, (size_t)size, &from, sizeof(from)) : NULL;
+	int fd = memfd_create("other", MFD_CLOEXEC);
+
+	cr_assert(at != NULL);
+	memcpy(at, &to, sizeof(to));
+	cr_assert_eq(write(fd, bytes, (size_t)size), size);
+	return fd;
+}
+
+/*
+ * Palacios would tell the HRT of the new place and map nothing there. We cannot tell
+ * a running ROS that the page has moved, whose CPUID says where it is: so the image is refused.
+ */
+Test(hrt, is_not_replaced_by_an_image_that_wants_its_comm_page_elsewhere_L13)
+{
+	struct test_machine machine = machine_with("reference.elf", 1, NULL);
+	_cleanup_close_ int other = image_with(12 * GiB, 13 * GiB);
+	struct error e = {};
+	uint64_t size;
+
+	start(&machine);
+	expect_promises(&machine, 1);
+	size = (uint64_t)lseek(other, 0, SEEK_END);
+	cr_expect_eq(monitor_request(&client, LINK_LOAD, &size, sizeof(size), other, &e), -ENOEXEC);
+	cr_expect_str_eq(e.text, "the image wants its comm page at GPA 0x340000000; while the VM runs it stays at 0x300000000");
+	reset_hrt();
+	expect_promises(&machine, 2);
+	cr_expect_eq(client.hrt.comm_page, 12 * GiB);
+	stop_in_time();
+}
+
 Test(hrt, finds_its_free_memory_zero_again_after_each_reset)
 {
 	static const struct {

@@ -36,8 +36,16 @@ lost()
 	tests/tools/tour . | sed -n 's/^\([0-9]*\)\. .*/two stops of the tour have the number \1/p' | uniq -d
 }
 
+untested()
+{
+	sed -n 's/^\(L[0-9]*\) .*/\1/p' tests/data/loader-bugs.txt | while read -r bug; do
+		grep -rqE "^Test\\([a-z_]+, [a-z0-9_]+_${bug}[,)]" tests/unit tests/kvm || echo "no test is named ..._$bug"
+	done
+}
+
 check "every source begins by saying what it is" headless
 check "what others copy is marked MIT and nothing else is" mislabelled
 check "no source has blanks at a line's end or promises something for later" unclean
+check "each bug in loader-bugs.txt has a test" untested
 check "each stop of the tour has a number of its own" lost
 finish

@@ -1,7 +1,7 @@
 /*
  * test-header.c - the Multiboot2 header: which bytes are one, and what its tags say
  *
- * "L3" and the like: the catalogue of loader bugs, [spec 3.7].
+ * "L3" and the like: tests/data/loader-bugs.txt, [spec 3.7].
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>

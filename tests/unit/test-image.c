@@ -1,7 +1,7 @@
 /*
  * test-image.c - what is read out of an HRT image, and every way it may be wrong
  *
- * "L3" and the like: the catalogue of loader bugs, [spec 3.7].
+ * "L3" and the like: tests/data/loader-bugs.txt, [spec 3.7].
  */
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -611,7 +611,7 @@ static void mutate(unsigned rounds)
 
 Test(image, survives_random_changes)
 {
-	mutate(5000);
+	mutate(50000);
 	recipe_example_elf(&recipe);
-	mutate(5000);
+	mutate(50000);
 }
