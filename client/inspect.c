@@ -287,15 +287,22 @@ static void add_refusal(struct definition_file *f, bool quiet, const struct erro
 		diagnostics_add(&f->diagnostics, f->places.vm, "/vm", SEVERITY_NOTICE, "it cannot be started: %s", why->text);
 }
 
+const struct spec_file *inspect_missing(const struct definition_file *f)
+{
+	for (size_t file = 0; file < f->spec->n_files; file++)
+		if (f->images[file] < 0 && (is_booted(f->spec, file) || is_handed_over(f->spec, file)))
+			return &f->spec->files[file];
+	return NULL;
+}
+
 /* Something is wrong already with what is booted: it could not be looked at, or the image is no good. */
 static bool has_bad_image(const struct definition_file *f, const struct inspection *i)
 {
-	for (size_t file = 0; file < i->n_images; file++) {
-		bool missing = f->images[file] < 0 && (is_booted(f->spec, file) || is_handed_over(f->spec, file));
-
-		if (missing || i->images[file].why_not[0])
+	if (inspect_missing(f))
+		return true;
+	for (size_t file = 0; file < i->n_images; file++)
+		if (i->images[file].why_not[0])
 			return true;
-	}
 	return false;
 }
 

@@ -14,6 +14,7 @@
 struct definition_file;
 struct error;
 struct options;
+struct spec_file;
 struct vm_spec;
 
 #define INSPECT_USEC 10000000u /* an image of 256 MiB takes a second */
@@ -28,6 +29,9 @@ struct vm_spec;
  */
 int inspect(const char *path, uint64_t timeout_usec, const struct vm_spec *spec, const int *images,
 	struct inspection *ret, struct error *e);
+
+/* The first of its files that a plan needs and that is not at hand, being given by its SHA-256 alone; or NULL. */
+const struct spec_file *inspect_missing(const struct definition_file *f);
 
 /*
  * The same for a definition that has been loaded, by the monitor that the options

@@ -152,6 +152,7 @@ static enum exit_status inspect_file(struct client *c, const char *path, enum as
 {
 	_cleanup_(definition_file_fini) struct definition_file f = {};
 	enum exit_status status = definition_file_load(path, c->options, &f);
+	const struct spec_file *missing;
 	struct inspection i = {};
 	struct error e = {};
 
@@ -159,9 +160,10 @@ static enum exit_status inspect_file(struct client *c, const char *path, enum as
 		definition_file_print(&f, stderr);
 		return status;
 	}
-	if (f.spec->hybrid && f.images[f.spec->hrt_file] < 0) {
-		say_error(path, "the image \"%s\" of the HRT is given by its SHA-256 alone, so only hvmd has it: define it and "
-			"plan %s by its name", f.spec->files[f.spec->hrt_file].id, f.spec->name);
+	missing = inspect_missing(&f);
+	if (missing) {
+		say_error(path, "the image \"%s\" is given by its SHA-256 alone, so only hvmd has it: define it and "
+			"plan %s by its name", missing->id, f.spec->name);
 		return STATUS_FAILED;
 	}
 	if (spec_check_supported(f.spec, &e) < 0) {

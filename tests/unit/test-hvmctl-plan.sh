@@ -97,6 +97,7 @@ cat >"$work/parked.xml" <<END
 END
 sed 's/<memory/& hugepages="y"/' "$work/good.xml" >"$work/huge.xml"
 sed 's/<ros /&file_id="other" /' "$work/good.xml" >"$work/ros.xml"
+sed 's/filename="other"/sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"/' "$work/ros.xml" >"$work/kernel.xml"
 
 other='file "other": no ELF file and no bzImage; no Multiboot2 header (0xe85250d6, 8-byte aligned) in the first 32768 bytes of the file; this definition does not boot it'
 # The boot state is at the end of RAM as in daemon/guest/plan.h; the image's size is its own affair.
@@ -141,8 +142,11 @@ check "plan names both regions that want the same memory" prints 6 \
 	'^hvmctl: @/greedy.xml: HRT image "hrt": ros memory \[0x0, 0x2000000) and image 0 \[0x800000, .*) want the same memory' \
 	plan "$real" "$work/greedy.xml"
 check "plan says who has an image that is not at hand" gives 1 "" \
-	'hvmctl: @/stored.xml: the image "hrt" of the HRT is given by its SHA-256 alone, so only hvmd has it: define it and plan x by its name' \
+	'hvmctl: @/stored.xml: the image "hrt" is given by its SHA-256 alone, so only hvmd has it: define it and plan x by its name' \
 	plan "$real" "$work/stored.xml"
+check "plan says so of a kernel, too" gives 1 "" \
+	'hvmctl: @/kernel.xml: the image "other" is given by its SHA-256 alone, so only hvmd has it: define it and plan x by its name' \
+	plan "$real" "$work/kernel.xml"
 check "plan says that there is nothing to run" prints 1 '^hvmctl: @/parked.xml: VM x has nothing to run: neither a kernel' plan "$real" "$work/parked.xml"
 
 check "validate says what each image is and whether it is booted" prints 0 "^@/good.xml:6:5: notice: /vm/files/file: $other\$" \
