@@ -80,6 +80,16 @@ struct position xml_position(const xmlNode *node)
 	return (struct position){(unsigned)(packed >> 32), (unsigned)packed};
 }
 
+/* Libxml2's words, or ours where a person could not act on those: an encoding that is indicated does not help. */
+static const char *words_for(const char *message)
+{
+	if (!message)
+		return "no reason given";
+	if (strncmp(message, "Input is not proper UTF-8", 25) == 0)
+		return "the text is not UTF-8 here; convert it, for example with iconv -f LATIN1 -t UTF-8";
+	return message;
+}
+
 /* Called by libxml2 with each of its complaints; userData is the parser itself. */
 #if LIBXML_VERSION >= 21200
 static void take_complaint(void *data, const xmlError *error)
@@ -97,7 +107,7 @@ static void take_complaint(void *data, xmlError *error)
 	if (error->level == XML_ERR_WARNING || error->code == XML_ERR_NO_MEMORY || reading->stopped)
 		return;
 	reading->stopped = true;
-	value_quote_into(error->message ? error->message : "no reason given", words, sizeof(words));
+	value_quote_into(words_for(error->message), words, sizeof(words));
 	at = (struct position){error->line > 0 ? (unsigned)error->line : 0, error->int2 > 0 ? (unsigned)error->int2 : 0};
 	diagnostics_add(reading->d, at, "", SEVERITY_ERROR, "not well-formed XML: %s", value_trim(words));
 }
