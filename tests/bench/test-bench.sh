@@ -20,7 +20,9 @@ prints_figures()
 if (: <>/dev/kvm) 2>/dev/null; then
 	check "bench-start prints P3 to P5, P7, P8, P11 and P15" prints_figures bench-start P3 P4 P5 P7 P8 P11 P15 4
 	check "bench-talk prints P18 and P19" prints_figures bench-talk P18 P19
+	check "bench-many prints P20 and P21" prints_figures bench-many P20 P21
 else
+	skip "bench-many prints P20 and P21" "/dev/kvm cannot be opened"
 	skip "bench-start prints P3 to P5, P7, P8, P11 and P15" "/dev/kvm cannot be opened"
 	skip "bench-talk prints P18 and P19" "/dev/kvm cannot be opened"
 fi
