@@ -220,28 +220,33 @@ static void tell_n_vms(struct bus *bus)
 	sd_bus_emit_properties_changed(bus->sd, HVMD_PATH, HVMD_IFACE_MANAGER, "NVMs", NULL);
 }
 
+#define PATIENCE   3      /* times that memory is short in one dispatch, before others have their turn */
+#define RETRY_USEC 100000 /* later */
+
 /*
- * What sd-bus had no memory for is lost, and who called waits in vain; but everybody else, and every VM that
- * runs, would be worse off without hvmd.
+ * What sd-bus had no memory for may be lost, and who called then waits in vain; but everybody else, and every VM that
+ * runs, would be worse off without hvmd. A message that was read before memory was short is still there, and no
+ * descriptor tells of it: so it is tried again at once. 1: go on.
  */
-static int forgive(int r)
+static int forgive(int r, unsigned *n_short)
 {
 	static struct ratelimit limit = {.interval_usec = 10000000, .burst = 5};
 
 	if (r != -ENOMEM)
 		return r;
 	if (log_ratelimit(&limit))
-		log_warning("a message on the bus is lost: memory is short");
-	return 0;
+		log_warning("a message on the bus may be lost: memory is short");
+	return ++*n_short < PATIENCE;
 }
 
 int bus_dispatch(struct bus *bus, struct error *e)
 {
 	uint64_t until = UINT64_MAX;
+	unsigned n_short = 0;
 	int r, events;
 
 	do {
-		r = forgive(sd_bus_process(bus->sd, NULL));
+		r = forgive(sd_bus_process(bus->sd, NULL), &n_short);
 		tell_n_vms(bus);
 	} while (r > 0);
 	events = r < 0 ? r : sd_bus_get_events(bus->sd);
@@ -249,6 +254,8 @@ int bus_dispatch(struct bus *bus, struct error *e)
 		r = sd_bus_get_timeout(bus->sd, &until);
 	if (r < 0 || events < 0 || !sd_bus_is_open(bus->sd))
 		return error_set(e, -EIO, "the connection to the bus is lost");
+	if (n_short >= PATIENCE && until > clock_usec() + RETRY_USEC)
+		until = clock_usec() + RETRY_USEC;
 	arm(bus->readable, events & POLLIN);
 	arm(bus->writable, events & POLLOUT);
 	arm_timer(bus->timer, until);
