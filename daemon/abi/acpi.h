@@ -27,6 +27,8 @@
 #define ACPI_RSDP_SIGNATURE "RSD PTR "
 #define ACPI_RSDP_SIZE_1    20u /* bytes that the first checksum covers */
 #define ACPI_RSDP_SIZE      36u
+#define ACPI_RSDP_CHECKSUM  8u  /* offset of the first checksum */
+#define ACPI_RSDP_REVISION  15u /* offset; 0 in ACPI 1.0 */
 #define ACPI_HEADER_SIZE    36u
 #define ACPI_FADT_SIZE      276u
 #define ACPI_FADT_REVISION  6u /* and minor version 5 */

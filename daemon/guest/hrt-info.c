@@ -134,8 +134,6 @@ void hrt_info_append(const struct plan *plan, const struct hrt_source *source, u
 		.map = map,
 		.n_map = memory_map_hrt(plan, map),
 		.sections = sections(plan, source, &headers),
-		.rsdp = source->rsdp,
-		.rsdp_size = source->rsdp_size,
 		.has_load_base = plan->relocated && plan->image_base <= UINT32_MAX,
 		.load_base = (uint32_t)plan->image_base,
 	};

@@ -23,9 +23,6 @@ struct hrt_source {
 	const struct vm_spec *spec;     /* hybrid */
 	const struct guest_file *files; /* as many as the definition has; NULL where only a plan is wanted of an HRT without modules */
 	const struct hrt_image *image;
-	const void *rsdp;               /* ACPI's, which the HRT is told of; NULL: there is none */
-	size_t rsdp_size;               /* bytes */
-
 	struct hrt_processor processor;
 };
 

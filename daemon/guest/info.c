@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "abi/acpi.h"
 #include "abi/multiboot2.h"
 #include "abi/x86.h"
 #include "base/buffer.h"
@@ -11,7 +12,6 @@
 #define LOADER_NAME "hvmd " PACKAGE_VERSION
 
 #define MAP_ENTRY_SIZE 24u /* 3.6.8 */
-#define ACPI_RSDP_OLD  20u /* bytes: ACPI 1.0's; later ones are longer (ACPI 6.5, 5.2.5.3) */
 
 /* Every tag begins with its type and size, and at a multiple of 8 bytes. */
 static void tag_append(struct buffer *b, uint32_t type, uint64_t size)
@@ -80,11 +80,26 @@ static void sections_append(const struct info_sections *sections, struct buffer 
 	buffer_append(b, sections->headers, size);
 }
 
-/* 3.6.15, 3.6.16: a copy of it */
-static void rsdp_append(const void *rsdp, size_t size, struct buffer *b)
+/* 3.6.15: as ACPI 1.0 has it, which ends where the later ones go on, and calls itself revision 0. */
+static void old_rsdp_append(const uint8_t *rsdp, struct buffer *b)
 {
-	tag_append(b, size > ACPI_RSDP_OLD ? MULTIBOOT2_INFO_ACPI_NEW : MULTIBOOT2_INFO_ACPI_OLD, 8 + size);
-	buffer_append(b, rsdp, size);
+	uint8_t old[ACPI_RSDP_SIZE_1], sum = 0;
+
+	memcpy(old, rsdp, sizeof(old));
+	old[ACPI_RSDP_REVISION] = old[ACPI_RSDP_CHECKSUM] = 0;
+	for (size_t i = 0; i < sizeof(old); i++)
+		sum += old[i];
+	old[ACPI_RSDP_CHECKSUM] = (uint8_t)-sum;
+	tag_append(b, MULTIBOOT2_INFO_ACPI_OLD, 8 + sizeof(old));
+	buffer_append(b, old, sizeof(old));
+}
+
+/* 3.6.16: a copy of it */
+static void rsdp_append(const uint8_t *rsdp, struct buffer *b)
+{
+	old_rsdp_append(rsdp, b);
+	tag_append(b, MULTIBOOT2_INFO_ACPI_NEW, 8 + ACPI_RSDP_SIZE);
+	buffer_append(b, rsdp, ACPI_RSDP_SIZE);
 }
 
 /* 3.6.23 */
@@ -111,7 +126,7 @@ void info_append(const struct info *info, struct buffer *b)
 	if (info->sections.n)
 		sections_append(&info->sections, b);
 	if (info->rsdp)
-		rsdp_append(info->rsdp, info->rsdp_size, b);
+		rsdp_append(info->rsdp, b);
 	if (info->has_load_base)
 		load_base_append(info->load_base, b);
 	tag_append(b, MULTIBOOT2_INFO_END, 8);

@@ -43,8 +43,7 @@ struct info {
 	const struct memory_map_entry *map; /* borrowed; in ascending order */
 	size_t n_map;
 	struct info_sections sections;
-	const void *rsdp;               /* borrowed: the ACPI RSDP; NULL: there is none */
-	size_t rsdp_size;               /* bytes: 20 of ACPI 1.0, or more */
+	const uint8_t *rsdp;            /* borrowed: the ACPI RSDP, ACPI_RSDP_SIZE bytes; NULL: there is none */
 	bool has_load_base;             /* a relocatable image was placed */
 	uint32_t load_base;             /* GPA of its first byte */
 };

@@ -20,7 +20,6 @@ static void append(const struct ros_boot *boot, struct buffer *b)
 		.map = map,
 		.n_map = ros_memory_map(boot->spec, map),
 		.rsdp = boot->firmware.rsdp,
-		.rsdp_size = sizeof(boot->firmware.rsdp),
 		.has_load_base = boot->moved,
 		.load_base = (uint32_t)boot->kernel.segments[0].gpa,
 	};

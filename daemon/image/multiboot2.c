@@ -13,9 +13,16 @@
 #define OFFERED                                                                                              \
 	(IMAGE_INFO(MULTIBOOT2_INFO_COMMAND_LINE) | IMAGE_INFO(MULTIBOOT2_INFO_LOADER_NAME) |                  \
 		IMAGE_INFO(MULTIBOOT2_INFO_MODULE) | IMAGE_INFO(MULTIBOOT2_INFO_BASIC_MEMORY) |                \
-		IMAGE_INFO(MULTIBOOT2_INFO_MEMORY_MAP) | IMAGE_INFO(MULTIBOOT2_INFO_LOAD_BASE))
+		IMAGE_INFO(MULTIBOOT2_INFO_MEMORY_MAP) | IMAGE_INFO(MULTIBOOT2_INFO_ACPI_OLD) |                \
+		IMAGE_INFO(MULTIBOOT2_INFO_ACPI_NEW))
 
 #define ADDRESS_END (1ull << 32) /* it is entered in 32-bit protected mode: 3.3 */
+
+/* 3.6.23: only a relocatable kernel has a load base. */
+static uint64_t offered(const struct image_header *header)
+{
+	return OFFERED | (header->relocatable ? IMAGE_INFO(MULTIBOOT2_INFO_LOAD_BASE) : 0);
+}
 
 static int check_console(const struct image_header *header, struct error *e)
 {
@@ -70,7 +77,7 @@ int kernel_parse_multiboot2(const void *data, uint64_t size, struct kernel_image
 
 	r = image_header_read(data, size, &ret->multiboot2, e);
 	if (r == 0)
-		r = image_header_check(&ret->multiboot2, OFFERED, "a kernel", e);
+		r = image_header_check(&ret->multiboot2, offered(&ret->multiboot2), "a kernel", e);
 	if (r == 0)
 		r = check_console(&ret->multiboot2, e);
 	if (r == 0)

@@ -114,18 +114,26 @@ Test(info_block, has_elf_section_headers)
 	cr_tag_is(find(9, 0) + 20, headers, sizeof(headers));
 }
 
-Test(info_block, has_the_rsdp_by_its_length)
+Test(info_block, has_the_rsdp_as_it_is_and_as_acpi_1_has_it)
 {
-	static const uint8_t rsdp[36] = "RSD PTR ";
+	static const uint8_t rsdp[36] = "RSD PTR \x77hvmd  \2\1\2\3\4";
+	uint8_t old[20], sum = 0;
 
-	make(&(struct info){LEAST, .rsdp = rsdp, .rsdp_size = 20});
-	cr_tag_is(find(14, 0), (uint32_t[]){14, 28}, 8);
-	cr_tag_is(find(14, 0) + 8, rsdp, 20);
-	cr_assert_null(find(15, 0));
-	make(&(struct info){LEAST, .rsdp = rsdp, .rsdp_size = 36});
+	make(&(struct info){LEAST, .rsdp = rsdp});
 	cr_tag_is(find(15, 0), (uint32_t[]){15, 44}, 8);
 	cr_tag_is(find(15, 0) + 8, rsdp, 36);
-	cr_assert_null(find(14, 0));
+	cr_tag_is(find(14, 0), (uint32_t[]){14, 28}, 8);
+	memcpy(old, find(14, 0) + 8, sizeof(old));
+	for (size_t i = 0; i < sizeof(old); i++)
+		sum += old[i];
+	cr_assert_eq(sum, 0, "its checksum");
+	cr_assert_eq(old[15], 0, "its revision");
+	old[8] = rsdp[8];
+	old[15] = rsdp[15];
+	cr_assert_arr_eq(old, rsdp, sizeof(old));
+	cr_assert(find(14, 0) < find(15, 0));
+	make(&(struct info){LEAST});
+	cr_assert(!find(14, 0) && !find(15, 0));
 }
 
 Test(info_block, has_the_load_base_of_an_image_that_was_placed)

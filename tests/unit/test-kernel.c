@@ -82,6 +82,26 @@ Test(kernel, multiboot2_with_addresses_needs_an_entry)
 	cr_refuses("multiboot2: the Multiboot2 header at 0x100 has an address tag and no entry tag");
 }
 
+Test(kernel, multiboot2_may_require_what_every_kernel_is_told)
+{
+	recipe_tag(&recipe, 1, 0, (uint32_t[]){1, 2, 3, 4, 6, 14, 15}, 7);
+	cr_assert(eq(int, parse(), 0), "%s", e.text);
+}
+
+Test(kernel, multiboot2_may_require_a_load_base_where_it_has_one)
+{
+	recipe_tag(&recipe, 1, 0, (uint32_t[]){21}, 1);
+	recipe_tag(&recipe, 10, 0, (uint32_t[]){0, 0xFFFFFFFF, 0x1000, 0}, 4);
+	cr_assert(eq(int, parse(), 0), "%s", e.text);
+}
+
+Test(kernel, multiboot2_that_stays_where_it_is_has_no_load_base)
+{
+	recipe_tag(&recipe, 1, 0, (uint32_t[]){21}, 1);
+	cr_refuses("multiboot2: the Multiboot2 header at 0x100 requires information 21 (load base), which a kernel is not given; "
+		   "set bit 0 of the information request tag's flags if the image can do without");
+}
+
 Test(kernel, multiboot2_console_that_must_be_there_is_refused)
 {
 	recipe_tag(&recipe, 4, 0, (uint32_t[]){3}, 1);

@@ -204,6 +204,14 @@ Test(ros_boot, finds_acpi_and_the_mp_table_where_a_pc_has_them)
 	cr_assert_arr_eq(ram + acpi + 8, ram + 0xE0000, 36);
 }
 
+Test(ros_boot, tells_a_multiboot2_kernel_of_acpi_in_both_forms)
+{
+	cr_starts();
+	cr_assert(find_tag(14) && find_tag(15));
+	cr_assert_arr_eq(ram + find_tag(15) + 8, boot.firmware.rsdp, sizeof(boot.firmware.rsdp));
+	cr_assert(eq(u32, word(find_tag(14) + 8 + 16), word(find_tag(15) + 8 + 16)), "the same RSDT");
+}
+
 Test(ros_boot, refuses_a_kernel_where_firmware_would_be)
 {
 	recipe.segments[0].physical_address = recipe.segments[0].virtual_address = 0xEF000;
