@@ -9,8 +9,6 @@
 #include "cpu.h"
 #include "guest.h"
 
-#define CR4_OSFXSR 0x200
-
 #define APIC_BASE         0xFEE00000ull
 #define APIC_BASE_ENABLED 0x800ull
 #define APIC_BASE_BSP     0x100ull
@@ -105,18 +103,13 @@ static void check_msrs(struct core *core)
 	promise_equal(core, "the APIC is on, the boot flag on core 0 only", read_msr(MSR_APIC_BASE), apic_base);
 }
 
-/* FXSAVE needs not save MXCSR unless CR4.OSFXSR is on (SDM volume 1, 10.5.1). */
 static void check_fpu(struct core *core)
 {
-	uint8_t area[512] __attribute__((aligned(16))); /* SDM volume 1, table 10-2 */
-	uint64_t cr4 = read_cr4();
+	struct fpu_state fpu = read_fpu();
 
-	write_cr4(cr4 | CR4_OSFXSR);
-	__asm__ volatile("fxsave64 %0" : "=m"(area));
-	write_cr4(cr4);
-	promise_equal(core, "fpu control word is 0x37f", *(uint16_t *)area, 0x37F);
-	promise_equal(core, "the fpu stack is empty", area[4], 0);
-	promise_equal(core, "mxcsr is 0x1f80", *(uint32_t *)(area + 24), 0x1F80);
+	promise_equal(core, "fpu control word is 0x37f", fpu.control, 0x37F);
+	promise_equal(core, "the fpu stack is empty", fpu.tags, 0);
+	promise_equal(core, "mxcsr is 0x1f80", fpu.mxcsr, 0x1F80);
 }
 
 static void check_cpuid(struct core *core)

@@ -203,6 +203,26 @@ static inline uint64_t hypercall_request(uint64_t request)
 	return hypercall_with(request, 0);
 }
 
+#define CR4_OSFXSR 0x200u
+
+struct fpu_state {
+	uint16_t control;
+	uint8_t tags; /* a bit for each register that is in use */
+	uint32_t mxcsr;
+};
+
+/* FXSAVE needs not save MXCSR unless CR4.OSFXSR is on (SDM volume 1, 10.5.1; the layout: table 10-2). */
+static inline struct fpu_state read_fpu(void)
+{
+	uint8_t area[512] __attribute__((aligned(16)));
+	uint64_t cr4 = read_cr4();
+
+	write_cr4(cr4 | CR4_OSFXSR);
+	__asm__ volatile("fxsave64 %0" : "=m"(area));
+	write_cr4(cr4);
+	return (struct fpu_state){*(uint16_t *)area, area[4], *(uint32_t *)(area + 24)};
+}
+
 /* What an attempt to read one byte came to; entry.S knows the offsets. */
 struct probe {
 	uint64_t faulted; /* 0 or 1 */

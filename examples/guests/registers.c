@@ -83,11 +83,21 @@ static void show_tables(const struct core *core)
 	row(core, "ss", read_ss());
 }
 
+static void show_fpu(const struct core *core)
+{
+	struct fpu_state fpu = read_fpu();
+
+	row(core, "fcw", fpu.control);
+	row(core, "ftw", fpu.tags);
+	row(core, "mxcsr", fpu.mxcsr);
+}
+
 void show_registers(struct core *core)
 {
 	show_general(core);
 	show_control(core);
 	show_msrs(core);
 	show_tables(core);
+	show_fpu(core);
 	say(core, "reg end");
 }

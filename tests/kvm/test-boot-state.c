@@ -116,7 +116,7 @@ static size_t rows_of(uint32_t n, struct row ret[64])
 		{"fs_base", 0}, {"gs_base", 0}, {"pat", 0x0007040600070406}, {"apic_base", 0xFEE00800 | (n == 0 ? 0x100 : 0)},
 		{"idtr.base", MEMORY - 2 * PG + HIGH}, {"idtr.limit", 0xFFF}, {"gdtr.base", MEMORY - 3 * PG + HIGH},
 		{"gdtr.limit", 0x27}, {"tr", 0x18}, {"ldtr", 0}, {"cs", 8}, {"ds", 0x10}, {"es", 0x10}, {"fs", 0x10},
-		{"gs", 0x10}, {"ss", 0x10},
+		{"gs", 0x10}, {"ss", 0x10}, {"fcw", 0x37F}, {"ftw", 0}, {"mxcsr", 0x1F80},
 	};
 
 	memcpy(ret, rows, sizeof(rows));
