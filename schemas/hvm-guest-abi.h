@@ -39,9 +39,9 @@
 
 /* By whom: R the ROS, H the HRT. In which state of the protocol (HVM_STATE_...): any, unless it is said. */
 #define HVM_REQ_NULL      0x00u /* R H  notes the time since the last boot; answers 0 */
-#define HVM_REQ_RESET_ROS 0x01u /* R H */
+#define HVM_REQ_RESET_ROS 0x01u /* R H  hvmd: of H, if the definition lets it write to the ROS's memory */
 #define HVM_REQ_RESET_HRT 0x02u /* R H */
-#define HVM_REQ_RESET_ALL 0x03u /* R H  hvmd: works; Palacios always refused it */
+#define HVM_REQ_RESET_ALL 0x03u /* R H  the same. hvmd: works; Palacios always refused it */
 #define HVM_REQ_LOAD_IMAGE 0x08u /* R    the HRT's next image: a2 GVA, a3 bytes. In force from the next HRT reset on. It has to want the same comm page */
 #define HVM_REQ_OUTCOME   0x0Eu /* R H  hvmd: how the last transaction ended, HVM_OUTCOME_... */
 #define HVM_REQ_STATE     0x0Fu /* R H  answers HVM_STATE_...; writes struct hvm_event to a2 unless (hvmd) that is 0 */
@@ -170,7 +170,7 @@ struct hvm_sync {
 #define HVM_EVENT_ROS_SYSCALL   2u
 #define HVM_EVENT_HRT_EXCEPTION 3u
 #define HVM_EVENT_THREAD_EXIT   4u
-#define HVM_EVENT_DONE          5u /* `result` is there */
+#define HVM_EVENT_DONE          5u /* `result` is there. hvmd: HVM_FAILED where the ROS was reset, or a deadline has passed */
 
 #define HVM_VECTOR_EXCEPTION 0x1Du /* signal code and vector: an exception within the HRT */
 

@@ -196,6 +196,10 @@ static uint64_t answer_null(const struct question *q, struct protocol_effects *r
 
 static uint64_t answer_reset(const struct question *q, struct protocol_effects *ret)
 {
+	const struct protocol_config *config = &q->p->config;
+
+	if (q->number != HVM_REQ_RESET_HRT && q->caller->role == PARTITION_HRT && !config->hrt_changes_ros)
+		return HVM_FAILED;
 	if (q->number != HVM_REQ_RESET_HRT)
 		ret->what |= PROTOCOL_RESET_ROS;
 	if (q->number != HVM_REQ_RESET_ROS)
@@ -241,6 +245,7 @@ static uint64_t answer_raise_event(const struct question *q, struct protocol_eff
 	if (event.type < HVM_EVENT_ROS_PAGE_FAULT || event.type > HVM_EVENT_THREAD_EXIT)
 		return HVM_FAILED;
 	p->event = event;
+	p->complete_by = p->config.call_usec ? q->now + p->config.call_usec : NEVER;
 	publish(p);
 	return 0;
 }
@@ -259,6 +264,7 @@ static void complete_event(struct protocol *p, uint64_t result)
 {
 	p->event.type = HVM_EVENT_DONE;
 	p->event.result = result;
+	p->complete_by = NEVER;
 	publish(p);
 }
 
@@ -537,6 +543,13 @@ static bool somebody_waits(const struct protocol *p)
 	return p->undelivered || signal_waits(&p->signal);
 }
 
+static void expire_event(struct protocol *p, struct protocol_effects *ret)
+{
+	error_set(&ret->log, -ETIMEDOUT, "event %u of the HRT has failed: no process of the ROS completed it in time",
+		p->event.type);
+	complete_event(p, HVM_FAILED);
+}
+
 static void expire(struct protocol *p, struct protocol_effects *ret)
 {
 	error_set(&ret->log, -ETIMEDOUT, "request 0x%x (%s) has ended: HRT cores 0x%" PRIx64 " did not report in time",
@@ -562,6 +575,8 @@ static void kick_again(struct protocol *p, uint64_t now, struct protocol_effects
 void protocol_tick(struct protocol *p, uint64_t now, struct protocol_effects *ret)
 {
 	*ret = (struct protocol_effects){};
+	if (event_is_raised(p) && now >= p->complete_by)
+		expire_event(p, ret);
 	if (p->transaction && now >= p->deadline)
 		expire(p, ret);
 	if (now >= p->kick_at)
@@ -570,14 +585,17 @@ void protocol_tick(struct protocol *p, uint64_t now, struct protocol_effects *re
 
 uint64_t protocol_due(const struct protocol *p)
 {
-	return p->deadline < p->kick_at ? p->deadline : p->kick_at;
+	uint64_t due = p->deadline < p->kick_at ? p->deadline : p->kick_at;
+
+	return p->complete_by < due ? p->complete_by : due;
 }
 
 /* --- Lives -------------------------------------------------------------------------------------------------------- */
 
 void protocol_init(struct protocol *p, const struct protocol_config *config, struct hvm_comm_page *page)
 {
-	*p = (struct protocol){.config = *config, .page = page, .deadline = NEVER, .deliver_by = NEVER, .kick_at = NEVER};
+	*p = (struct protocol){.config = *config, .page = page, .deadline = NEVER, .deliver_by = NEVER, .kick_at = NEVER,
+		.complete_by = NEVER};
 	assert(config->n_hrt_cores <= 64);
 }
 
@@ -591,6 +609,7 @@ void protocol_hrt_booted(struct protocol *p)
 {
 	abandon(p, HVM_OUTCOME_HRT_GONE);
 	p->event = (struct hvm_event){};
+	p->complete_by = NEVER;
 	p->gdt.gva = 0;
 	p->hrt_up = true;
 	clear_page(p);
@@ -612,6 +631,7 @@ void protocol_hrt_crashed(struct protocol *p, uint64_t rip, uint64_t vector)
 	p->event = (struct hvm_event){.type = HVM_EVENT_HRT_EXCEPTION, .result = p->event.result};
 	p->event.u.exception.rip = rip;
 	p->event.u.exception.vector = vector;
+	p->complete_by = NEVER;
 	publish(p);
 }
 

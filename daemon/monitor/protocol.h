@@ -44,10 +44,11 @@ struct transaction; /* a row of the table of transactions */
 struct protocol_config {
 	uint32_t n_hrt_cores;
 	bool hrt_sees_ros;         /* it may read the ROS's memory: there can be a merge */
+	bool hrt_changes_ros;      /* it may write it, too: then it may as well reset the ROS */
 	enum upcall_kind upcall;
 	uint8_t vector;            /* of UPCALL_VECTOR */
 	uint64_t null_handler;     /* GVA of its page: who is called there has no handler yet */
-	uint64_t call_usec;        /* deadline of CALL and PARCALL; 0: none */
+	uint64_t call_usec;        /* deadline of CALL and PARCALL, and of events; 0: none */
 	uint64_t other_usec;       /* of all other transactions; 0: none */
 };
 
@@ -60,6 +61,7 @@ struct protocol {
 	uint64_t undelivered; /* bit n: its upcall waits. A subset. Read by anybody (__atomic) */
 	uint64_t deadline;    /* of the transaction; UINT64_MAX: none */
 	uint64_t deliver_by;  /* of its upcalls */
+	uint64_t complete_by; /* deadline of the event; UINT64_MAX: none */
 	uint64_t kick_at;     /* when to kick again who still waits; UINT64_MAX: nobody does */
 	uint64_t kick_gap;
 	uint32_t outcome;     /* HVM_OUTCOME_... */

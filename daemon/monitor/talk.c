@@ -333,6 +333,7 @@ void talk_init(struct machine *machine)
 	struct protocol_config config = {
 		.n_hrt_cores = spec->cores - spec->ros_cores,
 		.hrt_sees_ros = spec->hrt_ros_memory != SPEC_ACCESS_NONE,
+		.hrt_changes_ros = spec->hrt_ros_memory == SPEC_ACCESS_RW,
 		.upcall = kind_of(spec->hrt_upcall),
 		.call_usec = spec->hrt_deadline * 1000ull,
 		.other_usec = spec->hrt_deadline ? spec->hrt_deadline * 1000ull : OTHER_DEADLINE_USEC,

@@ -333,8 +333,24 @@ static void serves_again(void)
 	is("the HRT serves again", do_job((uint64_t)twice, 4), 8);
 }
 
+static void reset_in_synchronous_mode(void)
+{
+	static struct hvm_sync sync;
+	int r;
+
+	hvm_merge(&hvm);
+	is("synchronous mode begins", (uint64_t)hvm_sync_begin(&hvm, &sync), HVM_OK);
+	is("the HRT is reset in it", (uint64_t)hvm_reset(&hvm, HVM_REQ_RESET_HRT), HVM_OK);
+	do
+		r = hvm_sync_call(&hvm, &sync, 1);
+	while (r == HVM_OK);
+	is("a call ends, and says why", (uint64_t)r, HVM_OUTCOME_HRT_GONE);
+	wait_for_hrt();
+}
+
 static void reset_in_the_middle(void)
 {
+	reset_in_synchronous_mode();
 	reset_hrt();
 	serves_again();
 }

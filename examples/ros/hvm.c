@@ -71,12 +71,17 @@ static bool is_settled(uint64_t state)
 	return state == HVM_STATE_IDLE || state == HVM_STATE_SYNC;
 }
 
+static int outcome(const struct hvm *h)
+{
+	return h->page ? (int)h->page->outcome : (int)hvm_request(h, HVM_REQ_OUTCOME, 0, 0);
+}
+
 int hvm_wait(struct hvm *h)
 {
 	while (!is_settled(hvm_state(h)))
 		if (!hvm_serve_event(h))
 			__asm__ volatile("pause");
-	return h->page ? (int)h->page->outcome : (int)hvm_request(h, HVM_REQ_OUTCOME, 0, 0);
+	return outcome(h);
 }
 
 static int transact(struct hvm *h, uint64_t request, uint64_t a2, uint64_t a3)
@@ -127,7 +132,7 @@ int hvm_sync_begin(struct hvm *h, struct hvm_sync *sync)
 /* Without a comm page, events are looked for now and then only: each look is a hypercall. */
 #define LOOK_EVERY 4096u
 
-void hvm_sync_call(struct hvm *h, struct hvm_sync *sync, uint64_t argument)
+int hvm_sync_call(struct hvm *h, struct hvm_sync *sync, uint64_t argument)
 {
 	uint64_t number = sync->issued + 1;
 	unsigned turns = 0;
@@ -136,9 +141,13 @@ void hvm_sync_call(struct hvm *h, struct hvm_sync *sync, uint64_t argument)
 	__atomic_store_n(&sync->issued, number, __ATOMIC_RELEASE);
 	while (__atomic_load_n(&sync->completed, __ATOMIC_ACQUIRE) != number) {
 		__asm__ volatile("pause");
-		if (h->page || ++turns % LOOK_EVERY == 0)
-			hvm_serve_event(h);
+		if (!h->page && ++turns % LOOK_EVERY != 0)
+			continue;
+		if (hvm_state(h) != HVM_STATE_SYNC)
+			return outcome(h);
+		hvm_serve_event(h);
 	}
+	return HVM_OK;
 }
 
 int hvm_sync_end(struct hvm *h, struct hvm_sync *sync)

@@ -80,7 +80,7 @@ int hvm_unmerge(struct hvm *h);
  * the HVM. Address spaces are merged. `sync` stays where it is until hvm_sync_end().
  */
 int hvm_sync_begin(struct hvm *h, struct hvm_sync *sync);
-void hvm_sync_call(struct hvm *h, struct hvm_sync *sync, uint64_t argument);
+int hvm_sync_call(struct hvm *h, struct hvm_sync *sync, uint64_t argument); /* HVM_OUTCOME_... where synchronous mode is over */
 int hvm_sync_end(struct hvm *h, struct hvm_sync *sync);
 
 /* Serves an event of the HRT if there is one; whether there was. The functions above do that while they wait. */

@@ -125,7 +125,7 @@ const char *const fuzz_corpus[] = {"tests/fuzz/corpus/protocol", NULL};
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cursor c = cursor_init(data, size);
-	struct protocol_config config = {.n_hrt_cores = N_CORES, .hrt_sees_ros = true, .vector = 32,
+	struct protocol_config config = {.n_hrt_cores = N_CORES, .hrt_sees_ros = true, .hrt_changes_ros = true, .vector = 32,
 		.upcall = (enum upcall_kind)(cursor_u8(&c) % 3), .other_usec = 1000};
 	uint64_t now = 1;
 

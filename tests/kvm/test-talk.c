@@ -348,7 +348,7 @@ Test(talk, survives_a_reset_of_the_hrt_in_the_middle_of_a_call)
 {
 	struct test_machine machine = pair("reset", "mode=serve");
 
-	expect_promises(&machine, 5);
+	expect_promises(&machine, 8);
 }
 
 /* The core that was called is still in its upcall when the next process calls it. */

@@ -31,7 +31,7 @@ static uint64_t now;
 
 static void init(enum upcall_kind kind)
 {
-	struct protocol_config config = {.n_hrt_cores = N_CORES, .hrt_sees_ros = true, .upcall = kind,
+	struct protocol_config config = {.n_hrt_cores = N_CORES, .hrt_sees_ros = true, .hrt_changes_ros = true, .upcall = kind,
 		.vector = VECTOR, .null_handler = 0xFFFF800000000000, .call_usec = CALL_USEC, .other_usec = OTHER_USEC};
 
 	memset(&page, 0, sizeof(page));
@@ -232,6 +232,17 @@ Test(protocol, null_and_resets_tell_what_is_to_be_done)
 	cr_expect(eq(uint, effects.what, PROTOCOL_RESET_ROS | PROTOCOL_RESET_HRT));
 	cr_expect(eq(u64, from_hrt(0, HVM_REQ_UNHANDLED, 0), 0));
 	cr_expect(eq(uint, effects.what, PROTOCOL_UNHANDLED));
+}
+
+Test(protocol, an_hrt_that_may_not_write_to_the_ros_may_not_reset_it)
+{
+	p.config.hrt_changes_ros = false;
+	cr_expect(eq(u64, from_hrt(0, HVM_REQ_RESET_ROS, 0), HVM_FAILED));
+	cr_expect(eq(uint, effects.what, 0));
+	cr_expect(eq(u64, from_hrt(0, HVM_REQ_RESET_ALL, 0), HVM_FAILED));
+	cr_expect(eq(uint, effects.what, 0));
+	cr_expect(eq(u64, from_hrt(0, HVM_REQ_RESET_HRT, 0), 0));
+	cr_expect(eq(u64, from_ros(HVM_REQ_RESET_ALL, 0), 0));
 }
 
 Test(protocol, asks_for_control_registers_only_where_it_needs_them)
@@ -530,6 +541,27 @@ Test(protocol, an_event_that_a_reset_ros_cannot_serve_fails)
 	cr_expect(eq(u64, from_hrt(0, HVM_REQ_STATE, SPACE_GVA), HVM_STATE_IDLE));
 	cr_expect(eq(u32, seen->type, HVM_EVENT_DONE));
 	cr_expect(eq(u64, seen->result, HVM_FAILED));
+}
+
+Test(protocol, an_event_that_nobody_completes_in_time_fails)
+{
+	struct hvm_event *seen = space_at(&hrt, SPACE_GVA);
+
+	raise_syscall();
+	cr_expect(eq(u64, protocol_due(&p), now + CALL_USEC));
+	protocol_tick(&p, now + CALL_USEC - 1, &effects);
+	cr_expect(eq(u64, page.event, HVM_EVENT_ROS_SYSCALL));
+	protocol_tick(&p, now + CALL_USEC, &effects);
+	cr_expect(strstr(effects.log.text, "event 2 of the HRT has failed: no process of the ROS completed it in time") != NULL);
+	cr_expect(eq(u64, page.event, HVM_EVENT_DONE));
+	cr_expect(eq(u64, protocol_due(&p), UINT64_MAX));
+	cr_expect(eq(u64, from_ros(HVM_REQ_COMPLETE_EVENT, 1), HVM_FAILED));
+	cr_expect(eq(u64, from_hrt(0, HVM_REQ_STATE, SPACE_GVA), HVM_STATE_IDLE));
+	cr_expect(eq(u64, seen->result, HVM_FAILED));
+	cr_expect(eq(u64, from_hrt(0, HVM_REQ_ACK_EVENT, 0), 0));
+	p.config.call_usec = 0;
+	raise_syscall();
+	cr_expect(eq(u64, protocol_due(&p), UINT64_MAX));
 }
 
 Test(protocol, pointers_must_be_ones_that_the_caller_could_use)
