@@ -53,9 +53,18 @@ static void add_source(struct table *t, const struct json *region)
 		table_add(t, strcmp(source, "none") == 0 ? "-" : source);
 }
 
+/* Enough of it to tell two plans apart; JSON and the launch record have all. */
+static void add_digest(struct table *t, const struct json *region)
+{
+	if (json_get(region, "sha256"))
+		table_printf(t, "%.16s", json_get_string(region, "sha256"));
+	else
+		table_add(t, "-");
+}
+
 static void print_table(const struct options *o, const struct json *plan)
 {
-	static const char *const header[] = {"REGION", "START", "END", "SIZE", "ACCESS", "SOURCE"};
+	static const char *const header[] = {"REGION", "START", "END", "SIZE", "ACCESS", "SOURCE", "SHA256"};
 	_cleanup_(table_fini) struct table t = table_init(header, ARRAY_SIZE(header));
 	int width = address_width(plan);
 
@@ -69,6 +78,7 @@ static void print_table(const struct options *o, const struct json *plan)
 		table_add(&t, size);
 		table_add(&t, json_get_string(region, "access"));
 		add_source(&t, region);
+		add_digest(&t, region);
 	}
 	table_print(&t, !o->no_legend, stdout);
 }

@@ -245,10 +245,10 @@ check "a telemetry group that is not there is a failure" gives 1 "" \
 	'hvmctl: x: telemetry group "y" is not known; known are vm, partition, vcpu and kvm' telemetry x --group=y
 
 plan="\
-REGION       START        END          SIZE  ACCESS  SOURCE
-ros memory   0x000000000  0x000800000  8M    both    zero
-image 0      0x000800000  0x004000000  56M   hrt     file hrt+0x1000
-device hole  0x0fec00000  0x100000000  20M   device  -"
+REGION       START        END          SIZE  ACCESS  SOURCE           SHA256
+ros memory   0x000000000  0x000800000  8M    both    zero             -
+image 0      0x000800000  0x004000000  56M   hrt     file hrt+0x1000  0001020304050607
+device hole  0x0fec00000  0x100000000  20M   device  -                -"
 check "plan shows where everything would stand" gives 0 "$plan" "" plan x
 check "plan prints bytes as JSON" gives 0 \
 	'[{"region":"ros memory","start":0,"end":8388608,"size":8388608,"access":"both","source":"zero"},{"region":"image 0","start":8388608,"end":67108864,"size":58720256,"access":"hrt","source":"file","file":"hrt","offset":4096,"bytes":8,"sha256":"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"},{"region":"device hole","start":4273995776,"end":4294967296,"size":20971520,"access":"device","source":"none"}]' \

@@ -103,21 +103,23 @@ other='file "other": no ELF file and no bzImage; no Multiboot2 header (0xe85250d
 # The boot state is at the end of RAM as in daemon/guest/plan.h; the image's size is its own affair.
 end=$("$top_builddir/hvmctl" plan "$real" "$work/good.xml" --no-legend | sed -n 's/^image 0 *0x000800000  0x\(0008.....\) .*/\1/p')
 size=$(((0x$end - 0x800000) / 1024))
+# The table has the first digits of what JSON has whole.
+set -- $("$top_builddir/hvmctl" plan "$real" "$work/good.xml" --json=pretty | sed -n 's/.*"sha256": "\(.\{16\}\).*/\1/p')
 plan="\
-REGION        START        END          SIZE    ACCESS  SOURCE
-ros memory    0x000000000  0x000400000  4M      both    zero
-hrt memory    0x000400000  0x000800000  4M      hrt     zero
-image 0       0x000800000  0x$end  $(printf %-6s "${size}K")  hrt     file hrt+0x1000
-hrt memory    0x$end  0x003fe7000  $((0x3fe7 * 4 - 0x800000 / 1024 - size))K  hrt     zero
-stacks        0x003fe7000  0x003fe9000  8K      hrt     generated
-info block    0x003fe9000  0x003fea000  4K      hrt     generated
-page tables   0x003fea000  0x003ffc000  72K     hrt     generated
-tss           0x003ffc000  0x003ffd000  4K      hrt     zero
-gdt           0x003ffd000  0x003ffe000  4K      hrt     generated
-idt           0x003ffe000  0x003fff000  4K      hrt     generated
-null handler  0x003fff000  0x004000000  4K      hrt     generated
-device hole   0x0fec00000  0x100000000  20M     device  -
-comm page     0x300000000  0x300001000  4K      both    zero"
+REGION        START        END          SIZE    ACCESS  SOURCE           SHA256
+ros memory    0x000000000  0x000400000  4M      both    zero             -
+hrt memory    0x000400000  0x000800000  4M      hrt     zero             -
+image 0       0x000800000  0x$end  $(printf %-6s "${size}K")  hrt     file hrt+0x1000  $1
+hrt memory    0x$end  0x003fe7000  $((0x3fe7 * 4 - 0x800000 / 1024 - size))K  hrt     zero             -
+stacks        0x003fe7000  0x003fe9000  8K      hrt     generated        $2
+info block    0x003fe9000  0x003fea000  4K      hrt     generated        $3
+page tables   0x003fea000  0x003ffc000  72K     hrt     generated        $4
+tss           0x003ffc000  0x003ffd000  4K      hrt     zero             -
+gdt           0x003ffd000  0x003ffe000  4K      hrt     generated        $5
+idt           0x003ffe000  0x003fff000  4K      hrt     generated        $6
+null handler  0x003fff000  0x004000000  4K      hrt     generated        $7
+device hole   0x0fec00000  0x100000000  20M     device  -                -
+comm page     0x300000000  0x300001000  4K      both    zero             -"
 
 check "plan shows every region in order" gives 0 "$plan" "" plan "$real" "$work/good.xml"
 check "plan prints bytes as JSON" prints 0 \
