@@ -152,6 +152,8 @@ static void read_cores(struct reader *r, const struct element *vm)
 	}
 	if (reader_number(r, &cores, GRAMMAR_CORES_COUNT, SPEC_FIELD_CORES, &value))
 		r->spec->cores = (uint32_t)value;
+	if (field_number(&cores, GRAMMAR_CORES_CPU_WEIGHT, r->d, &value))
+		r->spec->cpu_weight = (uint32_t)value;
 	read_each_core(r, &cores);
 }
 

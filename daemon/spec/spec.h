@@ -28,6 +28,7 @@ struct error;
 #define SPEC_FILE_ID_MAX 255 /* bytes */
 #define SPEC_DEVICE_ID_MAX 63 /* bytes */
 #define SPEC_CPU_MAX    8191 /* of the host: the most that Linux can be built for (NR_CPUS) */
+#define SPEC_CPU_WEIGHT_MAX 10000 /* systemd.resource-control(5), CPUWeight= */
 #define SPEC_CMDLINE_MAX 1024 /* bytes; the info block has one page */
 #define SPEC_SHA256_SIZE 32
 #define SPEC_UUID_SIZE   16
@@ -154,6 +155,7 @@ struct vm_spec {
 	bool hugepages;      /* of the host, for all memory: M and R are then multiples of SPEC_HUGE_PAGE */
 	uint32_t cores;      /* N: 1 to SPEC_CORES_MAX */
 	struct spec_core core[SPEC_CORES_MAX]; /* none behind core N-1 is pinned */
+	uint32_t cpu_weight; /* 1 to SPEC_CPU_WEIGHT_MAX; 0: none is given. hvmd's alone: no monitor is told */
 	bool hybrid;         /* <hvm enable="y">; without it all is one ROS partition */
 	uint32_t ros_cores;  /* k: hybrid: 1 to N-1; otherwise N */
 	uint64_t ros_memory; /* bytes, R: hybrid: a multiple of 1 MiB, > 0, < M, <= DEVICE_HOLE_START; otherwise M */

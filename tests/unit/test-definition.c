@@ -63,7 +63,7 @@ static bool schema_takes(const char *text)
 /* A canonical definition in which each value of a hybrid stands. */
 static const char whole[] = "<vm name=\"whole\" class=\"PC\" uuid=\"6f9619ff-8b86-d011-b42d-00cf4fc964ff\">\n"
 			    "  <memory hugepages=\"y\">1048576</memory>\n"
-			    "  <cores count=\"64\">\n"
+			    "  <cores count=\"64\" cpu_weight=\"200\">\n"
 			    "    <core target_cpu=\"5\"/>\n"
 			    "  </cores>\n"
 			    "  <files>\n"
