@@ -15,6 +15,10 @@
 #define HVMD_IFACE_PARTITION "org.hvmd1.Partition"
 #define HVMD_IFACE_HRT       "org.hvmd1.HRT"
 
+/* hvm-registrar, which hvmd asks for what is for root: Register(s VM, ay UUID, u leader, t memory, t CPU weight) */
+#define HVMD_REGISTRAR_NAME "org.hvmd1.Registrar"
+#define HVMD_REGISTRAR_PATH "/org/hvmd1/Registrar"
+
 #define HVMD_LOG_CONTROL_PATH  "/org/freedesktop/LogControl1"
 #define HVMD_IFACE_LOG_CONTROL "org.freedesktop.LogControl1"
 

@@ -96,7 +96,7 @@ int reset_scope(sd_bus_message *call, struct vm *vm, enum link_scope scope, sd_b
 
 /* scope.c */
 
-/* Asks systemd to put the monitor of a VM into a scope of its own. */
+/* Asks for a scope of its own for the monitor of a VM, and for an entry in the list of machined's. */
 void scope_begin(struct bus *bus, const struct vm *vm);
 
 /* The name of the scope that it is in, "" when in none; the caller frees it. NULL when memory is short. */
