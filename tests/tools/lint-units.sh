@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 
 # With a program that is there.
 for unit in hvmd hvm-registrar; do
-	sed 's,^ExecStart=[^ ]*,ExecStart=/bin/true,; /^Documentation=/d' "daemon/units/$unit.service.in" >"$work/$unit.service"
+	sed 's,^\(Exec[A-Z][a-z]*\)=[^ ]*,\1=/bin/true,; /^Documentation=/d' "daemon/units/$unit.service.in" >"$work/$unit.service"
 done
 
 # In tenths, as systemd counts: from 0 (nothing) to 100 (everything).
