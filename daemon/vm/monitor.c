@@ -184,8 +184,6 @@ static const char *take_version(struct monitor *m, uint16_t version)
 		return version == m->version ? NULL : "a message has another protocol version than its greeting";
 	if (version != LINK_VERSION && !m->adopted)
 		return "hvm-monitor is of another version of hvmd: restart hvmd";
-	if (version < LINK_VERSION_OLDEST)
-		return "it is too old to be controlled";
 	m->version = version;
 	return NULL;
 }
@@ -412,6 +410,21 @@ static void set_silent(struct monitor *m, bool silent)
 		m->hooks->responsive(m->userdata, !silent);
 }
 
+/* An adopted monitor that we do not understand: its guest has done nothing to be ended for. */
+static bool is_too_old(const struct monitor *m)
+{
+	return m->version > 0 && m->version < LINK_VERSION_OLDEST;
+}
+
+static void leave_alone(struct monitor *m, uint16_t version)
+{
+	m->version = version;
+	event_del(m->on_link);
+	log_warning("the monitor with PID %d is of a hvmd that is too old (link version %u, and the oldest that is understood "
+		"is %u): it runs on, and its VM can only be terminated", (int)m->pid, version, LINK_VERSION_OLDEST);
+	set_silent(m, true);
+}
+
 /* Takes one message. True when there may be more. */
 static bool receive_one(struct monitor *m)
 {
@@ -428,6 +441,11 @@ static bool receive_one(struct monitor *m)
 			break_protocol(m, error_text(&e, r));
 		else
 			link_closed(m);
+		return false;
+	}
+	if (m->adopted && message.header.version < LINK_VERSION_OLDEST) {
+		leave_alone(m, message.header.version);
+		link_message_fini(&message);
 		return false;
 	}
 	m->heard = true;
@@ -724,6 +742,9 @@ static int check_version(const struct monitor *m, enum link_type type, struct er
 {
 	if (!m->adopted || m->version == LINK_VERSION)
 		return 0;
+	if (is_too_old(m))
+		return error_set(e, -EOPNOTSUPP, "the monitor (PID %d) was started by a hvmd that is too old (link version %u, and "
+			"the oldest that is understood is %u): its VM can only be terminated", (int)m->pid, m->version, LINK_VERSION_OLDEST);
 	if (!m->greeted)
 		return error_set(e, -EBUSY, "the monitor (PID %d) has not answered yet since hvmd was started", (int)m->pid);
 	if (type == LINK_RESET || type == LINK_STOP)

@@ -225,22 +225,58 @@ Test(survival, monitor_of_another_vm_is_not_taken_for_this_one)
 	cr_expect(strstr(property(VM("a"), "StateDetails"), "it runs another VM"));
 }
 
-Test(survival, monitor_of_another_version_can_be_reset_and_stopped_and_nothing_else)
+/* Start, stop, reset, status. */
+static void expect_control_of_another_version(const char *behaviour, unsigned version)
 {
 	char why[256];
 	pid_t pid;
 
-	run_vm("late-version");
+	run_vm(behaviour);
 	pid = leader();
 	change_hvmd(SIGKILL);
 	expect_adopted(pid, "running");
+	cr_expect_str_eq(property(HRT("a"), "State"), "running");
+	expect_success(call(MANAGER, "SummarizeVMs", "ast", 0, (uint64_t)0));
 	snprintf(why, sizeof(why),
 		"was started by another version of hvmd (link version %u, and this is %u): telemetry is not to be had until",
-		LINK_VERSION + 7, LINK_VERSION);
+		version, LINK_VERSION);
 	expect_error(call(VM("a"), "GetTelemetry", "ast", 0, (uint64_t)0), "org.hvmd1.NotSupported", why);
 	expect_success(call(MANAGER, "ResetVM", "ssuu", "a", "all", 0, 0));
 	cr_expect_str_eq(property(VM("a"), "NResets"), "1");
 	expect_success(shutdown_vm("a"));
+	cr_expect_str_eq(property(VM("a"), "State"), "inactive");
+	expect_success(start("a"));
+	expect_success(call(MANAGER, "TerminateVM", "s", "a"));
+}
+
+Test(survival, monitor_of_a_later_version_can_be_reset_and_stopped_and_nothing_else)
+{
+	expect_control_of_another_version("late-version", LINK_VERSION + 7);
+}
+
+Test(survival, monitor_of_an_older_version_can_be_reset_and_stopped_and_nothing_else)
+{
+	if (LINK_VERSION_OLDEST == LINK_VERSION)
+		cr_skip_test("there is no older version that is still controlled");
+	expect_control_of_another_version("early-version", LINK_VERSION_OLDEST);
+}
+
+/* Its guest has done nothing to be ended for. */
+Test(survival, monitor_that_is_too_old_runs_on_and_can_be_terminated)
+{
+	pid_t pid;
+
+	run_vm("ancient-version");
+	pid = leader();
+	change_hvmd(SIGKILL);
+	expect_adopted(pid, "running");
+	cr_expect_str_eq(property(VM("a"), "Responsive"), "0");
+	expect_error(call(MANAGER, "ResetVM", "ssuu", "a", "all", 0, 0), "org.hvmd1.NotSupported",
+		"was started by a hvmd that is too old");
+	usleep(300000);
+	cr_expect_eq(kill(pid, 0), 0);
+	expect_success(call(MANAGER, "TerminateVM", "s", "a"));
+	cr_expect(process_gone(pid));
 	expect_success(start("a"));
 }
 

@@ -33,6 +33,8 @@
  *	exit-unheard    has ended the VM when a hvmd adopts it
  *	other-run       says to a hvmd that adopts it that it is another VM
  *	late-version    speaks a later version of the link to a hvmd that adopts it, with more to say
+ *	early-version   speaks the oldest version that is still controlled
+ *	ancient-version speaks one that is older than that
  *	mute-greeting   does not greet a hvmd that adopts it
  *
  * It outlives its hvmd as hvm-monitor does, but not for long.
@@ -97,6 +99,10 @@ static void send_message(struct buffer *b)
 		link_message_set_version(b, LATE);
 		buffer_append(b, "more", 4);
 	}
+	if (adopted && told("early-version"))
+		link_message_set_version(b, LINK_VERSION_OLDEST);
+	if (adopted && told("ancient-version"))
+		link_message_set_version(b, LINK_VERSION_OLDEST - 1);
 	link_send(link_fd, b, NULL, 0);
 	buffer_fini(b);
 }
