@@ -184,7 +184,7 @@ static int put_back_ros(struct machine *machine, struct error *e)
 {
 	struct partition *p = &machine->partitions[PARTITION_ROS];
 
-	if (madvise(machine->ram, machine->spec->ros_memory, MADV_REMOVE) < 0)
+	if (madvise(machine->ram, machine->spec->ros_memory, MADV_DONTNEED) < 0)
 		return error_set_errno(e, -errno, "clearing the ROS's memory");
 	return p->pc ? pc_reset(p->pc, e) : 0;
 }

@@ -22,21 +22,40 @@
 #include "monitor/pc.h"
 #include "spec/spec.h"
 
+#define HUGE_PAGE (2 * MiB)
+
 #define THREADS_DEADLINE_USEC 10000000 /* to begin in: until then they need more than the cage will leave them */
 
 /* --- Memory --------------------------------------------------------------------------------------------- */
 
+/* At a border of huge pages, so that where the guest has one, the host can have one, too. */
+static int reserve_memory(struct machine *machine, struct error *e)
+{
+	uint64_t bytes = machine->spec->memory;
+	void *p = mmap(NULL, bytes + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return error_set_errno(e, -errno, "reserving %llu MiB of addresses", bytes / MiB);
+	machine->reserved = p;
+	machine->ram = (uint8_t *)(uintptr_t)round_up((uintptr_t)p, HUGE_PAGE);
+	machine->ram_bytes = bytes;
+	return 0;
+}
+
+/*
+ * Anonymous, because that is what the host's kernel makes huge pages of, and Linux in a ROS touches most of its
+ * memory: each page of 4 KiB that is new to KVM costs an exit. A parked ROS has none to save.
+ */
 static int make_ros_memory(struct machine *machine, struct error *e)
 {
 	uint64_t size = machine->spec->ros_memory;
-	void *p;
+	void *p = mmap(machine->ram, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 
-	machine->ros_memfd = memfd_create("hvm-ros", MFD_CLOEXEC);
-	if (machine->ros_memfd < 0 || ftruncate(machine->ros_memfd, (off_t)size) < 0)
-		return error_set_errno(e, -errno, "making %llu MiB of ROS memory", size / MiB);
-	p = mmap(machine->ram, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, machine->ros_memfd, 0);
 	if (p == MAP_FAILED)
 		return error_set_errno(e, -errno, "mapping %llu MiB of ROS memory", size / MiB);
+	if (machine->spec->ros_boots)
+		madvise(p, size, MADV_HUGEPAGE); /* a kernel that has none goes on with small ones */
 	return 0;
 }
 
@@ -140,19 +159,12 @@ static int make_hrt_memory(struct machine *machine, struct error *e)
 
 static int make_memory(struct machine *machine, struct error *e)
 {
-	const struct vm_spec *spec = machine->spec;
-	void *p;
-	int r;
+	int r = reserve_memory(machine, e);
 
-	p = mmap(NULL, spec->memory, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return error_set_errno(e, -errno, "reserving %llu MiB of addresses", spec->memory / MiB);
-	machine->ram = p;
-	machine->ram_bytes = spec->memory;
-	r = make_ros_memory(machine, e);
-	if (r < 0)
-		return r;
-	r = spec->hybrid ? make_hrt_memory(machine, e) : 0;
+	if (r == 0)
+		r = make_ros_memory(machine, e);
+	if (r == 0 && machine->spec->hybrid)
+		r = make_hrt_memory(machine, e);
 	if (r < 0)
 		return r;
 	add_windows(machine);
@@ -560,7 +572,7 @@ static int make(struct machine *machine, struct machine_fds *fds, struct error *
 {
 	int r;
 
-	machine->ros_memfd = machine->wake_fd = -1;
+	machine->wake_fd = -1;
 	pthread_mutex_init(&machine->lock, NULL);
 	pit_init(&machine->pit);
 	for (int role = 0; role < N_PARTITION_ROLES; role++) {
@@ -616,9 +628,8 @@ struct machine *machine_free(struct machine *machine)
 	if (machine->comm_page)
 		munmap(machine->comm_page, PAGE_SIZE);
 	hrt_memory_fini(&machine->hrt_memory);
-	if (machine->ram)
-		munmap(machine->ram, machine->ram_bytes);
-	close_fd(machine->ros_memfd);
+	if (machine->reserved)
+		munmap(machine->reserved, machine->ram_bytes + HUGE_PAGE);
 	close_fd(machine->wake_fd);
 	kvm_host_free(machine->host);
 	pit_fini(&machine->pit);

@@ -102,10 +102,10 @@ struct machine {
 	uint64_t cpu_khz;
 	struct kvm_host *host; /* owned */
 
-	uint8_t *ram; /* owned mapping of ram_bytes: RAM without its hole */
+	uint8_t *reserved; /* owned mapping of somewhat more than ram_bytes */
+	uint8_t *ram;      /* in it: RAM without its hole */
 	uint64_t ram_bytes;
 	uint8_t *comm_page; /* owned mapping */
-	int ros_memfd;      /* owned */
 	struct hrt_memory hrt_memory; /* within ram */
 	struct memory memory; /* all of it, whoever may use it */
 	struct talk talk;

@@ -1,9 +1,4 @@
-/*
- * guest-memory.c - see guest-memory.h
- *
- * The monitor has all memory of its VM in one run of addresses: first the ROS's,
- * which is a mapping of its own with a name, right behind it the HRT's.
- */
+/* guest-memory.c - see guest-memory.h */
 #include "guest-memory.h"
 
 #include <errno.h>
@@ -12,8 +7,6 @@
 #include <nettle/sha2.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -21,15 +14,37 @@
 
 #define CHUNK (64 * KiB)
 
-static bool find_ros(FILE *maps, uint64_t *ret_start, uint64_t *ret_end)
+/* A line of maps: its addresses, and whether it is memory without a file. */
+static bool read_mapping(FILE *maps, uint64_t *start, uint64_t *end, bool *anonymous)
 {
 	char line[512];
+	int name = 0;
 
-	while (fgets(line, sizeof(line), maps))
-		if (strstr(line, " /memfd:hvm-ros ") &&
-			sscanf(line, "%" SCNx64 "-%" SCNx64, ret_start, ret_end) == 2)
-			return true;
-	return false;
+	if (!fgets(line, sizeof(line), maps) ||
+		sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %*s %n", start, end, &name) != 2)
+		return false;
+	*anonymous = name == 0 || line[name] == '\0';
+	return true;
+}
+
+int guest_memory_find(pid_t monitor, uint64_t ros_bytes, uint64_t hrt_bytes, struct guest_memory *ret, struct error *e)
+{
+	uint64_t start, end, below = 0, below_bytes = 0;
+	_cleanup_fclose_ FILE *maps = NULL;
+	bool anonymous;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)monitor);
+	maps = fopen(path, "re");
+	while (maps && read_mapping(maps, &start, &end, &anonymous)) {
+		if (!anonymous && start == below && below_bytes == ros_bytes) {
+			*ret = (struct guest_memory){.ros = start - ros_bytes, .hrt = start, .end = start + hrt_bytes};
+			return 0;
+		}
+		below = end;
+		below_bytes = anonymous ? end - start : 0;
+	}
+	return error_set(e, -ENOENT, "the monitor's memory of its guest is not found");
 }
 
 static int sum(int memory, uint64_t start, uint64_t end, uint8_t ret[static GUEST_SUM_SIZE], struct error *e)
@@ -47,21 +62,15 @@ static int sum(int memory, uint64_t start, uint64_t end, uint8_t ret[static GUES
 	return 0;
 }
 
-int guest_memory_sum(
-	pid_t monitor, enum partition_role role, uint64_t hrt_bytes, uint8_t ret[static GUEST_SUM_SIZE], struct error *e)
+int guest_memory_sum(pid_t monitor, const struct guest_memory *memory, enum partition_role role,
+	uint8_t ret[static GUEST_SUM_SIZE], struct error *e)
 {
-	_cleanup_fclose_ FILE *maps = NULL;
-	_cleanup_close_ int memory = -1;
-	uint64_t start, end;
+	_cleanup_close_ int fd = -1;
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)monitor);
-	maps = fopen(path, "re");
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)monitor);
-	memory = open(path, O_RDONLY | O_CLOEXEC);
-	if (!maps || memory < 0)
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return error_set(e, -EPERM, "a monitor lets only root look into its memory");
-	if (!find_ros(maps, &start, &end))
-		return error_set(e, -ENOENT, "the monitor has no memory of a ROS");
-	return role == PARTITION_ROS ? sum(memory, start, end, ret, e) : sum(memory, end, end + hrt_bytes, ret, e);
+	return role == PARTITION_ROS ? sum(fd, memory->ros, memory->hrt, ret, e) : sum(fd, memory->hrt, memory->end, ret, e);
 }

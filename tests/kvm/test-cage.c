@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "guest-memory.h"
 #include "monitor-client.h"
 
 #define BOOT_TIMEOUT_MS 60000
@@ -27,8 +29,10 @@ static void stop_all(void)
 
 TestSuite(cage, .fini = stop_all, .timeout = 120);
 
+#define ROS_MIB 4
+
 static const struct test_machine machine = {
-	.image = "reference.elf", .memory_mib = 64, .ros_mib = 4, .cores = 3, .ros_cores = 1};
+	.image = "reference.elf", .memory_mib = 64, .ros_mib = ROS_MIB, .cores = 3, .ros_cores = 1};
 
 static void start(void)
 {
@@ -134,7 +138,7 @@ Test(cage, limits_a_running_monitor)
 static bool is_expected(const char *target)
 {
 	static const char *const prefixes[] = {"socket:", "anon_inode:kvm-vm", "anon_inode:kvm-vcpu", "anon_inode:kvm-vcpu-stats",
-		"anon_inode:kvm-vm-stats", "anon_inode:[eventfd]", "/dev/kvm", "/memfd:hvm-ros", "/memfd:console"};
+		"anon_inode:kvm-vm-stats", "anon_inode:[eventfd]", "/dev/kvm", "/memfd:console"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		if (strncmp(target, prefixes[i], strlen(prefixes[i])) == 0)
@@ -172,12 +176,19 @@ static bool has_flag(const char *smaps, const char *mapping, const char *flag)
 Test(cage, leaves_guest_memory_out_of_core_dumps)
 {
 	_cleanup_free_ char *smaps = NULL;
+	struct guest_memory memory;
+	struct error e = {};
+	char ros[64];
 
 	start();
 	smaps = proc_file("smaps");
-	cr_assert(strstr(smaps, "/memfd:hvm-ros") && strstr(smaps, "/memfd:hvm-hrt"));
+	cr_assert(strstr(smaps, "/memfd:hvm-hrt"));
 	for (const char *at = smaps; (at = strstr(at, "/memfd:hvm-")); at++)
 		cr_expect(has_flag(at, "/memfd:hvm-", " dd"), "this may be dumped: %.40s", at);
+	cr_assert_eq(guest_memory_find(client.pid, ROS_MIB * MiB, 1, &memory, &e), 0, "%s", e.text);
+	snprintf(ros, sizeof(ros), "%" PRIx64 "-%" PRIx64 " ", memory.ros, memory.hrt);
+	cr_assert(strstr(smaps, ros));
+	cr_expect(has_flag(smaps, ros, " dd"), "the ROS's memory may be dumped");
 }
 
 Test(cage, does_not_hinder_resets_telemetry_and_consoles)
