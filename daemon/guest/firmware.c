@@ -46,9 +46,39 @@ static const struct {
 };
 #define ACPI_PART 1
 
+static_assert(SPEC_NODES_MAX <= PLATFORM_NODES_MAX && SPEC_NODES_MAX < PLATFORM_RANGES_MAX, "a node has no place");
+
+/* The part of the ROS's memory from `start` to `end`, both counted in bytes of RAM, on either side of the device hole. */
+static void add_ranges(struct platform *p, uint32_t node, uint64_t start, uint64_t end)
+{
+	uint64_t below = end < DEVICE_HOLE_START ? end : DEVICE_HOLE_START;
+	uint64_t above = start > DEVICE_HOLE_START ? start : DEVICE_HOLE_START;
+
+	if (start < below)
+		p->ranges[p->n_ranges++] = (struct platform_range){start, below - start, node};
+	if (above < end)
+		p->ranges[p->n_ranges++] = (struct platform_range){
+			DEVICE_HOLE_END + (above - DEVICE_HOLE_START), end - above, node};
+}
+
+/* Each node has as many cores and as many MiB as the others, but for what does not come out even. */
+static void add_nodes(struct platform *p, const struct vm_spec *spec)
+{
+	uint64_t mib = spec->ros_memory / MiB;
+
+	p->n_nodes = spec->nodes;
+	for (uint32_t i = 0; i < p->n_cores && p->n_nodes > 0; i++)
+		p->node_of_core[i] = i * p->n_nodes / p->n_cores;
+	for (uint32_t node = 0; node < p->n_nodes; node++)
+		add_ranges(p, node, node * mib / p->n_nodes * MiB, (node + 1) * mib / p->n_nodes * MiB);
+}
+
 static struct platform platform_of(const struct vm_spec *spec)
 {
-	return (struct platform){.n_cores = spec->ros_cores};
+	struct platform platform = {.n_cores = spec->ros_cores};
+
+	add_nodes(&platform, spec);
+	return platform;
 }
 
 static int make(const struct vm_spec *spec, size_t part, struct buffer *b, struct error *e)

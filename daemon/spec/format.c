@@ -193,6 +193,8 @@ static void append_cores(struct buffer *b, const struct vm_spec *spec)
 	append_number(b, GRAMMAR_CORES_COUNT, spec->cores);
 	if (spec->cpu_weight > 0)
 		append_number(b, GRAMMAR_CORES_CPU_WEIGHT, spec->cpu_weight);
+	if (spec->nodes > 0)
+		append_number(b, GRAMMAR_CORES_NODES, spec->nodes);
 	buffer_append_string(b, n > 0 ? ">\n" : "/>\n");
 	for (unsigned i = 0; i < n; i++) {
 		buffer_append_string(b, "    <core");

@@ -24,7 +24,7 @@
 
 /* Reasons that several rows share. */
 #define EDF_ONLY "only Palacios' EDF scheduler reads it; here the host's kernel shares out its CPUs"
-#define ONE_NODE "a VM has one NUMA node"
+#define ONE_NODE "NUMA nodes are shared out evenly, by <cores nodes=\"...\"/>"
 #define NO_SWAP  "hvmd swaps nothing itself"
 
 /* clang-format off: one thing, one paragraph */
@@ -56,12 +56,14 @@ const struct grammar_rule grammar[N_GRAMMAR] = {
 	[GRAMMAR_CORES_CPU_WEIGHT] = {.name = "cpu_weight", .parent = GRAMMAR_CORES, .kind = GRAMMAR_NUMBER, .min = 1,
 		.max = SPEC_CPU_WEIGHT_MAX, .step = 1,
 		.about = "the VM's share of the host's CPUs where they are short; others have 100"},
+	[GRAMMAR_CORES_NODES] = {.name = "nodes", .parent = GRAMMAR_CORES, .kind = GRAMMAR_NUMBER, .min = 1,
+		.max = SPEC_NODES_MAX, .step = 1, .about = "how many NUMA nodes the ROS is told of"},
 	[GRAMMAR_CORE] = {.name = "core", .parent = GRAMMAR_CORES, .kind = GRAMMAR_GROUP, .repeats = true,
 		.about = "one core: the first such element is core 0, the next one core 1"},
 	[GRAMMAR_CORE_TARGET_CPU] = {.name = "target_cpu", .parent = GRAMMAR_CORE, .kind = GRAMMAR_NUMBER, .min = 0,
 		.max = SPEC_CPU_MAX, .step = 1, .about = "the CPU of the host that the core runs on, and no other"},
 	[GRAMMAR_CORE_VNODE] = VERDICT("vnode", GRAMMAR_CORE,
-		.refused = ONE_NODE "; write vnode=\"0\" or take it out"),
+		.refused = ONE_NODE "; take vnode out"),
 	[GRAMMAR_CORE_KHZ] = VERDICT("khz", GRAMMAR_CORE,
 		.refused = "a core runs at the clock rate of the host's CPU; take it out"),
 	[GRAMMAR_CORE_VCPU_ID] = VERDICT("vcpu_id", GRAMMAR_CORE, .ignored = EDF_ONLY),
@@ -213,7 +215,7 @@ const struct grammar_rule grammar[N_GRAMMAR] = {
 	[GRAMMAR_MEM_LAYOUT_VNODES] = VERDICT("vnodes", GRAMMAR_MEM_LAYOUT,
 		.refused = ONE_NODE "; take mem_layout out"),
 	[GRAMMAR_MEM_LAYOUT_REGION] = {.name = "region", .parent = GRAMMAR_MEM_LAYOUT, .kind = GRAMMAR_GROUP,
-		.repeats = true, .refused = ONE_NODE ", and its memory is where the host's kernel puts it; take mem_layout out"},
+		.repeats = true, .refused = ONE_NODE ", and their memory is where the host's kernel puts it; take mem_layout out"},
 
 	[GRAMMAR_BIOSES] = FOREIGN("bioses", GRAMMAR_VM),
 	[GRAMMAR_BIOSES_DISABLE_VGABIOS] = VERDICT("disable_vgabios", GRAMMAR_BIOSES, .ignored = "a VM has no VGA BIOS"),
@@ -265,7 +267,7 @@ const struct grammar_rule grammar[N_GRAMMAR] = {
 const struct grammar_word grammar_words[] = {
 	{GRAMMAR_VM_CLASS, "PC"},
 
-	{GRAMMAR_CORE_VNODE, "0", .ignored = ONE_NODE ", and it is this one"},
+	{GRAMMAR_CORE_VNODE, "0", .ignored = ONE_NODE},
 
 	{GRAMMAR_VM_ROS_PROTOCOL, "auto", SPEC_PROTOCOL_AUTO},
 	{GRAMMAR_VM_ROS_PROTOCOL, "linux", SPEC_PROTOCOL_LINUX},
@@ -323,7 +325,7 @@ const struct grammar_word grammar_words[] = {
 	{GRAMMAR_PAGING_STRATEGY, "VTLB_CACHING", .refused = NO_SHADOW},
 	{GRAMMAR_PAGING_STRATEGY, "SHADOW_CACHE", .refused = NO_SHADOW},
 	{GRAMMAR_PAGING_STRATEGY, "SWAPBYPASS", .refused = NO_SHADOW},
-	{GRAMMAR_MEM_LAYOUT_VNODES, "0", .ignored = "hvmd tells a guest of no NUMA nodes"},
+	{GRAMMAR_MEM_LAYOUT_VNODES, "0", .ignored = "a guest is told of no NUMA nodes, unless <cores nodes=\"...\"/> says so"},
 	{GRAMMAR_TIME_DILATION, "1", .ignored = "guest time runs as fast as the host's"},
 	{GRAMMAR_SWAPPING_ENABLE, "n", .ignored = NO_SWAP},
 	{GRAMMAR_SWAPPING_ENABLE, "y",

@@ -154,6 +154,8 @@ static void read_cores(struct reader *r, const struct element *vm)
 		r->spec->cores = (uint32_t)value;
 	if (field_number(&cores, GRAMMAR_CORES_CPU_WEIGHT, r->d, &value))
 		r->spec->cpu_weight = (uint32_t)value;
+	if (field_number(&cores, GRAMMAR_CORES_NODES, r->d, &value))
+		r->spec->nodes = (uint32_t)value;
 	read_each_core(r, &cores);
 }
 

@@ -82,6 +82,14 @@ static int check_pins(const struct vm_spec *spec, struct error *e)
 	return 0;
 }
 
+static int check_nodes(const struct vm_spec *spec, struct error *e)
+{
+	if (spec->nodes > SPEC_NODES_MAX || spec->nodes > spec->ros_cores)
+		return error_set(e, -EBADMSG, "cores nodes: %" PRIu32 " NUMA nodes are more than the ROS has cores, %" PRIu32
+			", or more than %u", spec->nodes, spec->ros_cores, SPEC_NODES_MAX);
+	return 0;
+}
+
 static int check_file(const struct vm_spec *spec, const struct spec_file *file, struct error *e)
 {
 	if (!file->id || !file->id[0] || strlen(file->id) > SPEC_FILE_ID_MAX || !spec_text_valid(file->id))
@@ -432,6 +440,7 @@ const struct spec_rule spec_rules[] = {
 	{CORES, SPEC_FIELD_CORES, check_cores},
 	{CORES, SPEC_FIELD_CORES, check_cores_for_both},
 	{CORES, SPEC_FIELD_CORES, check_pins},
+	{CORES | ROS_CORES, SPEC_FIELD_CORES, check_nodes},
 	{FILES, SPEC_FIELD_FILES, check_files},
 	{CORES | ROS_CORES, SPEC_FIELD_ROS_CORES, check_ros_cores},
 	{MEMORY | ROS_MEMORY, SPEC_FIELD_ROS_MEMORY, check_ros_memory},

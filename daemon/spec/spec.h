@@ -33,6 +33,7 @@ struct error;
 #define SPEC_SHA256_SIZE 32
 #define SPEC_UUID_SIZE   16
 #define SPEC_STACK_DEFAULT 4096u /* bytes for each HRT core */
+#define SPEC_NODES_MAX     8u
 #define SPEC_DEADLINE_MAX  3600000u /* milliseconds: an hour */
 #define SPEC_STACK_MAX     (1u << 20)
 #define SPEC_HUGE_PAGE     (2ull << 20) /* bytes */
@@ -154,6 +155,7 @@ struct vm_spec {
 	uint64_t memory;     /* bytes of RAM, M: a multiple of 1 MiB, SPEC_MEMORY_MIN to SPEC_MEMORY_MAX */
 	bool hugepages;      /* of the host, for all memory: M and R are then multiples of SPEC_HUGE_PAGE */
 	uint32_t cores;      /* N: 1 to SPEC_CORES_MAX */
+	uint32_t nodes;      /* of NUMA, that the ROS is told of: up to SPEC_NODES_MAX and its cores; 0: it is told nothing */
 	struct spec_core core[SPEC_CORES_MAX]; /* none behind core N-1 is pinned */
 	uint32_t cpu_weight; /* 1 to SPEC_CPU_WEIGHT_MAX; 0: none is given. hvmd's alone: no monitor is told */
 	bool hybrid;         /* <hvm enable="y">; without it all is one ROS partition */

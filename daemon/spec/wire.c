@@ -77,6 +77,7 @@ void spec_encode(const struct vm_spec *spec, struct buffer *b)
 	link_append_string(b, spec->name);
 	buffer_append_uint(b, spec->memory, 8);
 	buffer_append_uint(b, spec->cores, 4);
+	buffer_append_uint(b, spec->nodes, 4);
 	encode_pins(spec, b);
 	buffer_append_uint(b, spec->ros_cores, 4);
 	buffer_append_uint(b, spec->ros_memory, 8);
@@ -248,6 +249,7 @@ int spec_decode(struct cursor *c, struct vm_spec **ret, struct error *e)
 	spec->name = link_read_string(c);
 	spec->memory = cursor_u64(c);
 	spec->cores = cursor_u32(c);
+	spec->nodes = cursor_u32(c);
 	decode_pins(c, spec);
 	spec->ros_cores = cursor_u32(c);
 	spec->ros_memory = cursor_u64(c);

@@ -63,7 +63,7 @@ static bool schema_takes(const char *text)
 /* A canonical definition in which each value of a hybrid stands. */
 static const char whole[] = "<vm name=\"whole\" class=\"PC\" uuid=\"6f9619ff-8b86-d011-b42d-00cf4fc964ff\">\n"
 			    "  <memory hugepages=\"y\">1048576</memory>\n"
-			    "  <cores count=\"64\" cpu_weight=\"200\">\n"
+			    "  <cores count=\"64\" cpu_weight=\"200\" nodes=\"1\">\n"
 			    "    <core target_cpu=\"5\"/>\n"
 			    "  </cores>\n"
 			    "  <files>\n"
@@ -73,7 +73,7 @@ static const char whole[] = "<vm name=\"whole\" class=\"PC\" uuid=\"6f9619ff-8b8
 			    "    <file id=\"data\" filename=\"data.bin\"/>\n"
 			    "  </files>\n"
 			    "  <hvm enable=\"y\">\n"
-			    "    <ros cores=\"1\" mem=\"8\" file_id=\"kernel\" initrd_id=\"initrd\" "
+			    "    <ros cores=\"2\" mem=\"8\" file_id=\"kernel\" initrd_id=\"initrd\" "
 			    "cmdline=\"console=ttyS0\" append=\"n\" protocol=\"pvh\" "
 			    "on_poweroff=\"reset\" on_reset=\"stop\" on_crash=\"ignore\">\n"
 			    "      <module file_id=\"data\" cmdline=\"first\"/>\n"

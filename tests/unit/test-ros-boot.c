@@ -170,6 +170,39 @@ Test(ros_boot, refuses_a_module_that_has_no_room)
 		"between 1 MiB and 4 GiB; more memory for the ROS would be right");
 }
 
+/* The ROS's table with this signature: it begins at some multiple of 64. 0 where there is none. */
+static uint64_t find_table(const char *signature)
+{
+	for (uint64_t at = 0xE0000; at < 0xF0000; at += 64)
+		if (memcmp(ram + at, signature, 4) == 0)
+			return at;
+	return 0;
+}
+
+Test(ros_boot, tells_of_numa_nodes_only_where_they_are_asked_for)
+{
+	cr_starts();
+	cr_assert(eq(u64, find_table("SRAT") + find_table("SLIT"), 0));
+}
+
+Test(ros_boot, shares_cores_and_memory_out_among_numa_nodes)
+{
+	uint64_t srat;
+
+	spec.nodes = 2;
+	cr_starts();
+	cr_assert(ne(u64, find_table("SLIT"), 0));
+	srat = find_table("SRAT");
+	cr_assert(eq(u32, word(srat + 4), 48 + 2 * 16 + 2 * 40));
+	cr_assert(eq(u8, ram[srat + 48 + 2], 0), "the node of core 0");
+	cr_assert(eq(u8, ram[srat + 48 + 16 + 2], 1), "the node of core 1");
+	cr_assert(eq(u32, word(srat + 80 + 8), 0));
+	cr_assert(eq(u32, word(srat + 80 + 16), RAM / 2));
+	cr_assert(eq(u32, word(srat + 120 + 2), 1));
+	cr_assert(eq(u32, word(srat + 120 + 8), RAM / 2));
+	cr_assert(eq(u32, word(srat + 120 + 16), RAM / 2));
+}
+
 Test(ros_boot, puts_information_above_1_mib_when_the_kernel_has_low_memory)
 {
 	recipe.segments[0].physical_address = recipe.segments[0].virtual_address = 0x8000;

@@ -428,6 +428,7 @@ Test(wire, round_trip_keeps_what_a_monitor_needs)
 	struct buffer b;
 
 	spec->hugepages = true;
+	spec->nodes = 1;
 	spec->ros_has_initrd = true;
 	spec->ros_initrd = 1;
 	spec->ros_protocol = SPEC_PROTOCOL_PVH;
@@ -444,6 +445,7 @@ Test(wire, round_trip_keeps_what_a_monitor_needs)
 	cr_assert(eq(u64, copy->memory, spec->memory));
 	cr_assert(copy->hugepages);
 	cr_assert(eq(u32, copy->cores, spec->cores));
+	cr_assert(eq(u32, copy->nodes, spec->nodes));
 	cr_assert(eq(int, memcmp(copy->core, spec->core, sizeof(spec->core)), 0));
 	cr_assert(copy->hybrid);
 	cr_assert(eq(sz, copy->n_files, 2));
@@ -536,7 +538,7 @@ Test(wire, refuses_a_definition_that_breaks_a_rule)
 Test(wire, refuses_a_count_of_files_that_no_definition_has)
 {
 	struct buffer b = encoded();
-	size_t at = 1 + SPEC_UUID_SIZE + 4 + strlen("nautilus") + 8 + 4 + 4 * spec->cores + 4 + 8;
+	size_t at = 1 + SPEC_UUID_SIZE + 4 + strlen("nautilus") + 8 + 4 + 4 + 4 * spec->cores + 4 + 8;
 	struct vm_spec *copy = NULL;
 
 	buffer_put_uint(&b, at, 0xFFFFFFFF, 4);
