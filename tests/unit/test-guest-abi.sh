@@ -45,7 +45,7 @@ check "there is much to use" test "$(grep -c use_HVM "$work/all.c")" -gt 60
 compiles_by gcc "a C99 program needs nothing else" -std=c99
 compiles_by gcc "nor does one without a C library" -std=c99 -ffreestanding -nostdlib -mno-red-zone -mgeneral-regs-only -mcmodel=large
 compiles_by gcc "nor one in today's C" -std=c17
-have clang && clang=clang || clang=clang-14 # as bootstrap's Debian calls it
-compiles_by $clang "nor does clang" -std=c99
+if have clang; then clang=clang; else clang='clang-14'; fi # as it is called in Debian's package
+compiles_by "$clang" "nor does clang" -std=c99
 compiles_by g++ "C++ takes it, too" -std=c++11 -xc++
 finish
