@@ -1,10 +1,11 @@
 /*
- * test-survival.c - real guests that count, and a hvmd that is killed again and again
+ * test-survival.c - real guests that count, and a hvmd, or a monitor, that is killed again and again (R4, R5)
  *
- * Kills come at drawn moments, while nothing happens or while guests are reset or defined. HVMD_KILLS says how many,
- * HVMD_GUESTS how many guests; make check has few of both, make check-survival 1000 kills.
+ * hvmd's kills come at drawn moments, while nothing happens or while guests are reset or defined. HVMD_KILLS says how
+ * many, HVMD_GUESTS how many guests; make check has few of both, make check-survival 1000 kills of 10.
  */
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -135,19 +136,29 @@ static unsigned n_monitors(void)
 	return n;
 }
 
-static void expect_as_before(unsigned round, const unsigned resets[VMS_MAX])
+/* All of them at once: what one has counted while others were asked counts. */
+static void expect_all_count(unsigned round)
 {
 	for (unsigned i = 0; i < n_vms; i++) {
 		uint64_t now = heartbeats(i);
+
+		cr_expect_geq(now, beats[i], "round %u: counters are never lost", round);
+		beats[i] = now;
+	}
+	for (unsigned i = 0; i < n_vms; i++)
+		cr_expect(beats_on(i, beats[i]), "round %u: VM %s does not count any more", round, vm_name(i));
+}
+
+static void expect_as_before(unsigned round, const unsigned resets[VMS_MAX])
+{
+	for (unsigned i = 0; i < n_vms; i++) {
 		unsigned n = (unsigned)atoi(property(vm_object(i), "org.hvmd1.VM", "NResets"));
 
 		cr_expect_str_eq(property(vm_object(i), "org.hvmd1.VM", "State"), "running", "round %u", round);
 		cr_expect_eq(atoi(property(vm_object(i), "org.hvmd1.VM", "Leader")), leaders[i], "round %u", round);
 		cr_expect(n == resets[i] || n == resets[i] + 1, "round %u: %u resets, then %u", round, resets[i], n);
-		cr_expect(beats_on(i, now), "round %u: VM %s does not count any more", round, vm_name(i));
-		cr_expect_geq(now, beats[i], "round %u: counters are never lost", round);
-		beats[i] = now;
 	}
+	expect_all_count(round);
 }
 
 static unsigned number(const char *variable, unsigned otherwise, unsigned most)
@@ -179,4 +190,72 @@ Test(survival, guests_count_on_while_hvmd_is_killed_again_and_again, .init = beg
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 	cr_expect_eq(n_monitors(), 0);
+}
+
+/* --- A monitor that is killed ------------------------------------------------------------------------------ */
+
+static unsigned n_descriptors(void)
+{
+	char path[32];
+	unsigned n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)harness.hvmd);
+	dir = opendir(path);
+	cr_assert(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static unsigned long resident_kib(void)
+{
+	char path[32], line[256];
+	unsigned long kib = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)harness.hvmd);
+	f = fopen(path, "re");
+	cr_assert(f);
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "VmRSS: %lu", &kib);
+	fclose(f);
+	return kib;
+}
+
+static void kill_and_restart(unsigned i, unsigned round)
+{
+	cr_assert_eq(kill(leaders[i], round % 2 ? SIGKILL : SIGSEGV), 0);
+	cr_assert(property_becomes(vm_object(i), "org.hvmd1.VM", "State", "failed"), "round %u", round);
+	cr_expect_str_eq(property(vm_object(i), "org.hvmd1.VM", "StateReason"), "vmm-died");
+	cr_expect_neq(access(harness_path("run/vms/g0.link"), F_OK), 0);
+	cr_expect_neq(access(harness_path("run/vms/g0.xml"), F_OK), 0);
+	expect_success(call(MANAGER, "StartVM", "st", vm_name(i), (uint64_t)0));
+	leaders[i] = (pid_t)atoi(property(vm_object(i), "org.hvmd1.VM", "Leader"));
+}
+
+#define WARM_UP     5
+#define GROWTH_KIB 64 /* R5 */
+
+Test(survival, a_monitor_that_is_killed_again_and_again_leaves_nothing, .init = begin)
+{
+	unsigned n = number("HVMD_KILLS", 12, 1000000) + WARM_UP, descriptors = 0;
+	unsigned long resident = 0;
+	uint64_t witness;
+
+	n_vms = 2;
+	start_guests();
+	witness = heartbeats(1);
+	for (unsigned round = 0; round < n; round++) {
+		kill_and_restart(0, round);
+		if (round == WARM_UP) {
+			descriptors = n_descriptors();
+			resident = resident_kib();
+		}
+	}
+	cr_expect_eq(n_descriptors(), descriptors, "%u descriptors, then %u", descriptors, n_descriptors());
+	cr_expect_leq(resident_kib(), resident + GROWTH_KIB, "%lu KiB, then %lu", resident, resident_kib());
+	cr_expect(beats_on(1, witness), "the other VM has noticed");
+	cr_expect_eq(kill(leaders[1], 0), 0);
 }
