@@ -91,6 +91,7 @@ int kvm_host_new(int kvm_fd, struct kvm_host **ret, struct error *e)
 	host->run_size = (size_t)r;
 	host->has_xcrs = kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_XCRS) > 0;
 	host->tells_msrs = kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_X86_USER_SPACE_MSR) > 0;
+	host->has_dirty_ring = kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING) >= (int)RING_SIZE;
 	r = load_supported_cpuid(host, e);
 	if (r < 0)
 		return r;
@@ -133,5 +134,5 @@ unsigned kvm_host_physical_bits(const struct kvm_host *host)
 
 bool kvm_host_has_dirty_ring(const struct kvm_host *host)
 {
-	return kvm_ioctl(host->fd, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING) >= (int)RING_SIZE;
+	return host->has_dirty_ring;
 }

@@ -22,6 +22,7 @@ struct kvm_host {
 	size_t run_size;          /* bytes of a vCPU's run area */
 	bool has_xcrs;            /* KVM_CAP_XCRS: the processor has XSAVE */
 	bool tells_msrs;          /* KVM_CAP_X86_USER_SPACE_MSR */
+	bool has_dirty_ring;      /* KVM_CAP_DIRTY_LOG_RING; asked once: three decisions have to agree */
 	struct kvm_cpuid2 *cpuid; /* owned: what KVM supports, room for CPUID_ENTRIES_MAX */
 };
 
