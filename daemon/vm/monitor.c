@@ -32,6 +32,7 @@
 
 #define SEC_USEC       1000000ull
 #define SETUP_USEC     (30 * SEC_USEC)
+#define RESET_USEC     (20 * SEC_USEC) /* there may be much memory to put back; D-Bus callers wait for 25 s */
 #define INSPECT_USEC   (10 * SEC_USEC)
 #define REQUEST_USEC   (5 * SEC_USEC)
 #define DYING_USEC     (SEC_USEC / 10)
@@ -112,6 +113,8 @@ static uint64_t request_usec(enum link_type type)
 {
 	if (type == LINK_SETUP)
 		return SETUP_USEC;
+	if (type == LINK_RESET)
+		return RESET_USEC;
 	return type == LINK_INSPECT ? INSPECT_USEC : REQUEST_USEC;
 }
 
