@@ -92,7 +92,7 @@ int definition_parse(const char *text, size_t size, const struct definition_opti
 		options = &none;
 	d->unknown = options->unknown_warns ? SEVERITY_WARNING : SEVERITY_ERROR;
 	read_text(text, size, options, d, spec);
-	if (d->n_errors == 0 && !d->out_of_memory)
+	if (d->n_errors == 0 && !d->out_of_memory && !options->stored)
 		check_against_schema(spec, d);
 	diagnostics_sort(d);
 	if (d->out_of_memory)

@@ -28,6 +28,7 @@ struct definition_places {
 /* Everything is borrowed. */
 struct definition_options {
 	bool unknown_warns;        /* a name that hvmd does not know is a warning, and left out */
+	bool stored;               /* hvmd wrote the text, when it had been held against the schema: not again, it takes half the time */
 	bool packed;               /* the text came in an image container: each file's index says which it is there */
 	const char *name;          /* of the VM, whatever the text says; NULL: as the text says */
 	const char *fallback_name; /* of the VM where the text has none; NULL: that is an error */

@@ -70,10 +70,11 @@ static int first_fault(const struct diagnostic *d, int r, struct error *e)
 
 static int parse_stored(const char *text, size_t size, struct vm_spec **ret, struct error *e)
 {
+	static const struct definition_options stored = {.stored = true};
 	struct diagnostics diagnostics _cleanup_(diagnostics_fini) = {};
 	int r;
 
-	r = definition_parse(text, size, NULL, &diagnostics, ret);
+	r = definition_parse(text, size, &stored, &diagnostics, ret);
 	if (r == -ENOMEM)
 		return error_set_errno(e, r, "reading it");
 	for (size_t i = 0; r < 0 && i < diagnostics.n; i++)

@@ -117,6 +117,7 @@ int runs_list(int dirfd, struct store_names *ret, struct error *e)
 
 struct vm_spec *runs_definition(int dirfd, const char *name, struct error *e)
 {
+	static const struct definition_options stored = {.stored = true};
 	struct diagnostics diagnostics _cleanup_(diagnostics_fini) = {};
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int fd = -1;
@@ -132,7 +133,7 @@ struct vm_spec *runs_definition(int dirfd, const char *name, struct error *e)
 	}
 	if (file_read(fd, file, DEFINITION_SIZE_MAX, &text, &size, e) < 0)
 		return NULL;
-	if (definition_parse(text, size, NULL, &diagnostics, &spec) < 0 || strcmp(spec->name, name) != 0) {
+	if (definition_parse(text, size, &stored, &diagnostics, &spec) < 0 || strcmp(spec->name, name) != 0) {
 		error_set(e, -EIO, "what VM %s was started with is not a definition of it", name);
 		return vm_spec_free(spec);
 	}
