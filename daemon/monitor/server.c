@@ -557,7 +557,7 @@ static void give_up(struct server *server, struct partition *p, struct crash *cr
 	tell_state(server, p, crash);
 }
 
-/* What on_crash= says, as far as it is about this partition alone; the rest is hvmd's (vm/vm.c). */
+/* What on_crash= says, as far as it is about this partition alone; the rest is hvmd's (vm/news.c). */
 static void follow_crash(struct server *server, struct partition *p, struct crash *crash)
 {
 	const bool resets = p->state == PARTITION_CRASHED &&

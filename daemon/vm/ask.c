@@ -1,7 +1,7 @@
 /*
  * ask.c - what is asked of the monitor of a VM that runs: resets, telemetry, consoles; vm.h has the contract
  *
- * Nothing here changes the state of a VM: what comes of a reset is news (vm.c).
+ * Nothing here changes the state of a VM: what comes of a reset is news (news.c).
  */
 #include <endian.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
  * vm.h - a VM as hvmd holds it
  *
  * A definition, a life (vm/state.h), and while it runs a monitor. The structure
- * is open so that others can read it; only vm.c writes to it.
+ * is open so that others can read it; only the files that share vm/move.h write to it.
  *
  * Jobs end through a callback: when a function below returns 0, `done` is
  * called exactly once, later, from the event loop, whoever asked and whether or
