@@ -37,7 +37,7 @@ struct range {
 #define RESERVED 3
 static void reserved(const struct plan *plan, struct range ret[RESERVED])
 {
-	ret[0] = plan->sees_ros ? (struct range){PC_LOWER_END, PC_UPPER_START} : (struct range){0, plan->ros_bytes};
+	ret[0] = plan->ros_access != PLAN_ROS ? (struct range){PC_LOWER_END, PC_UPPER_START} : (struct range){0, plan->ros_bytes};
 	ret[1] = (struct range){plan->handed, plan->handed_end};
 	ret[2] = (struct range){plan->stacks, plan->end}; /* of its own: it begins with the stacks (hvm-guest-abi.h) */
 }

@@ -57,7 +57,7 @@ static void add_handed(struct plan *plan, const struct hrt_source *source)
 
 static void add_fixed(struct plan *plan)
 {
-	regions_add(plan, 0, plan->ros_bytes, plan->sees_ros ? PLAN_BOTH : PLAN_ROS, &origin_unused, "ros memory");
+	regions_add(plan, 0, plan->ros_bytes, plan->ros_access, &origin_unused, "ros memory");
 	regions_add(plan, plan->stacks, plan->stacks_end, PLAN_HRT, &origin_generated, plan->boundary ? "stack" : "stacks");
 	if (plan->boundary)
 		regions_add(plan, plan->boundary, plan->page_tables, PLAN_HRT, &origin_generated, "boundary page");

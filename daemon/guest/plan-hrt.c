@@ -95,6 +95,20 @@ static void grant_map(const struct hrt_source *source, struct plan *plan)
 		plan->map_bytes = SEED_MAP;
 }
 
+static enum plan_access access_to_ros(enum spec_access wish)
+{
+	switch (wish) {
+	case SPEC_ACCESS_RW:
+		return PLAN_BOTH;
+	case SPEC_ACCESS_RO:
+		return PLAN_HRT_READS;
+	case SPEC_ACCESS_NONE:
+	case N_SPEC_ACCESSES:
+		break;
+	}
+	return PLAN_ROS;
+}
+
 static void grant(const struct hrt_source *source, struct plan *plan)
 {
 	const struct hrt_image *image = source->image;
@@ -102,7 +116,7 @@ static void grant(const struct hrt_source *source, struct plan *plan)
 
 	plan->layout = spec->hrt_layout;
 	plan->ros_bytes = spec->ros_memory;
-	plan->sees_ros = spec->hrt_ros_memory != SPEC_ACCESS_NONE;
+	plan->ros_access = access_to_ros(spec->hrt_ros_memory);
 	plan->ram_bytes = spec->memory;
 	plan->end = boot_state_end(spec);
 	plan->n_cores = spec->cores;

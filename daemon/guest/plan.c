@@ -177,6 +177,8 @@ const char *plan_access_to_string(enum plan_access access)
 		return "hrt";
 	case PLAN_BOTH:
 		return "both";
+	case PLAN_HRT_READS:
+		return "hrt-reads";
 	case PLAN_DEVICE:
 		return "device";
 	}

@@ -45,6 +45,7 @@ enum plan_access {
 	PLAN_ROS = 1,      /* the ROS VM has it */
 	PLAN_HRT = 2,      /* the HRT VM has it */
 	PLAN_BOTH = 3,
+	PLAN_HRT_READS = 4 | PLAN_ROS, /* the ROS VM has it; what the HRT writes there is lost */
 	PLAN_DEVICE = 0,   /* no memory behind it */
 };
 
@@ -80,7 +81,7 @@ struct plan {
 	size_t n_regions;
 
 	uint64_t ros_bytes; /* R: also the first GPA of the HRT */
-	bool sees_ros;      /* the HRT has [0, R) too, for reading at least */
+	enum plan_access ros_access; /* of [0, R): whether the HRT has it, too */
 	uint64_t ram_bytes; /* M */
 	uint64_t end;       /* GPA just above the boot state, and in the final layout just above RAM */
 	enum spec_layout layout;
@@ -152,7 +153,7 @@ bool plan_find_room(const struct plan *plan, enum plan_side side, uint64_t size,
 /* The region that holds this GPA, or NULL. */
 const struct plan_region *plan_find(const struct plan *plan, uint64_t gpa);
 
-/* "ros", "hrt", "both" or "device". */
+/* "ros", "hrt", "both", "hrt-reads" or "device". */
 const char *plan_access_to_string(enum plan_access access);
 
 /* "zero", "file", "generated" or "none". */

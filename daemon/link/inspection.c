@@ -26,7 +26,7 @@ static const char *twin(const char *word, const char *const words[], size_t n)
 
 static const char *access_word(const char *word)
 {
-	static const char *const words[] = {"ros", "hrt", "both", "device"};
+	static const char *const words[] = {"ros", "hrt", "both", "hrt-reads", "device"};
 
 	return twin(word, words, ARRAY_SIZE(words));
 }

@@ -23,7 +23,7 @@ struct memory_region {
 	char *name;         /* owned; not empty, printable ASCII */
 	uint64_t gpa;       /* above the end of the region before */
 	uint64_t size;      /* bytes, > 0; gpa + size does not overflow */
-	const char *access; /* static: "ros", "hrt", "both" or "device" */
+	const char *access; /* static: "ros", "hrt", "both", "hrt-reads" or "device" */
 	const char *source; /* static: "zero", "file", "generated" or "none" */
 	bool has_sha256;    /* "file": of the whole file; "generated": of the region's bytes */
 	uint8_t sha256[INSPECTION_SHA256_SIZE];

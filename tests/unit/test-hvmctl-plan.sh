@@ -134,6 +134,9 @@ check "plan says when there is no such file" gives 1 "" "hvmctl: gone.xml: No su
 check "plan names an image that is not there" gives 6 "" \
 	'@/none.xml:5:5: error: /vm/files/file: the image "none" of file "hrt" cannot be used: No such file or directory' \
 	plan "$real" "$work/none.xml"
+sed 's/<hrt /&ros_memory="ro" /' "$work/good.xml" >"$work/reads.xml"
+check "plan says what the HRT may only read" prints 0 '^ros memory    0x000000000  0x000400000  4M  *hrt-reads  zero ' \
+	plan "$real" "$work/reads.xml"
 check "plan says why there is none for what is no image" gives 6 "" \
 	'hvmctl: @/script.xml: HRT image "hrt": the file has 10 bytes; an ELF64 header alone has 64' \
 	plan "$real" "$work/script.xml"

@@ -220,6 +220,7 @@ Test(plan, has_a_word_for_each_kind_of_access)
 	cr_assert_str_eq(plan_access_to_string(PLAN_ROS), "ros");
 	cr_assert_str_eq(plan_access_to_string(PLAN_HRT), "hrt");
 	cr_assert_str_eq(plan_access_to_string(PLAN_BOTH), "both");
+	cr_assert_str_eq(plan_access_to_string(PLAN_HRT_READS), "hrt-reads");
 	cr_assert_str_eq(plan_access_to_string(PLAN_DEVICE), "device");
 }
 
@@ -483,6 +484,9 @@ Test(plan, memory_of_the_ros_that_the_hrt_may_not_see_is_reserved_for_it)
 	cr_expect(map[0].gpa == 0 && map[0].size == 8 * MiB && map[0].type == MULTIBOOT2_MEMORY_RESERVED);
 	cr_expect(map[1].gpa == 8 * MiB && map[1].size == plan.stacks - 8 * MiB && map[1].type == MULTIBOOT2_MEMORY_RAM);
 	wish.ros_access = SPEC_ACCESS_RO;
+	cr_assert_eq(wish_plan(&wish, &plan, &e), 0, "%s", e.text);
+	cr_expect_eq(plan_find(&plan, 0)->access, PLAN_HRT_READS);
+	wish.ros_access = SPEC_ACCESS_RW;
 	cr_assert_eq(wish_plan(&wish, &plan, &e), 0, "%s", e.text);
 	cr_expect_eq(plan_find(&plan, 0)->access, PLAN_BOTH);
 }
