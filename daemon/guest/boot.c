@@ -74,12 +74,8 @@ static void write_segments(const struct plan *plan, const struct hrt_image *imag
 static void write_sections(const struct plan *plan, const struct hrt_image *image, const uint8_t *data,
 	struct memory *memory)
 {
-	struct section section;
-	uint32_t position = 0;
-	uint64_t to = 0;
-
-	while (sections_next(data, &image->sections, &position, &to, &section))
-		memcpy(at(memory, plan->sections + section.at, section.size), data + section.offset, section.size);
+	if (image->sections.size)
+		sections_copy(data, &image->sections, at(memory, plan->sections, image->sections.size));
 }
 
 static void write_modules(const struct plan *plan, const struct hrt_source *source, struct memory *memory)

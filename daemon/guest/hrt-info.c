@@ -111,11 +111,11 @@ static struct info_sections sections(const struct plan *plan, const struct hrt_s
 	if (s->n == 0 || !source->files)
 		return (struct info_sections){0};
 	file = &source->files[source->spec->hrt_file];
-	*ret_headers = calloc(s->n, SECTION_SIZE);
+	*ret_headers = calloc(s->n, s->header_size);
 	if (*ret_headers)
 		sections_headers(file->data, s, plan->relocated ? plan->image_base + plan->gva_offset - source->image->link_base : 0,
 			plan->sections, *ret_headers);
-	return (struct info_sections){.headers = *ret_headers, .n = s->n, .header_size = SECTION_SIZE, .names = s->names};
+	return (struct info_sections){.headers = *ret_headers, .n = s->n, .header_size = s->header_size, .names = s->names};
 }
 
 void hrt_info_append(const struct plan *plan, const struct hrt_source *source, uint64_t cpu_khz, struct buffer *b)

@@ -102,6 +102,7 @@ static int place_kernel(struct ros_boot *boot, const struct plan *plan, struct e
 	for (size_t i = 0; i < kernel->n_segments; i++)
 		kernel->segments[i].gpa += base - linked;
 	kernel->entry += base - linked;
+	boot->distance = base - linked;
 	boot->moved = true;
 	return 0;
 }
@@ -256,7 +257,7 @@ unsigned ros_memory_map(const struct vm_spec *spec, struct memory_map_entry ret[
 }
 
 #define INFO_LOWEST (64 * KiB) /* below, kernels put the code that starts their other cores */
-#define INFO_MAX    (64 * KiB)
+#define INFO_MAX    (128 * KiB) /* with all of SECTIONS_MAX */
 
 int ros_plan_info(struct ros_boot *boot, struct plan *plan, ros_append_fn append, struct error *e)
 {

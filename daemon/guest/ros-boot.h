@@ -32,6 +32,8 @@ struct plan;
 struct ros_boot {
 	struct kernel_image kernel;
 	bool moved;          /* it is relocatable, and stands where it is now; the addresses above are those */
+	uint64_t distance;   /* by which it was moved, up or (modulo 2^64) down */
+	uint64_t sections;   /* GPA of the ELF sections that no segment loads, where the kernel is told of them */
 	uint64_t modules[SPEC_MODULES_MAX]; /* GPA of each; an empty one has any */
 	uint64_t initrd; /* GPA; 0: none */
 	uint64_t info; /* GPA of what the protocol tells the kernel; 0: nothing */

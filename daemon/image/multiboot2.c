@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "abi/multiboot2.h"
+#include "image/executable.h"
 #include "image/kernel.h"
 
 #define OFFERED                                                                                              \
@@ -19,9 +20,26 @@
 #define ADDRESS_END (1ull << 32) /* it is entered in 32-bit protected mode: 3.3 */
 
 /* 3.6.23: only a relocatable kernel has a load base. */
-static uint64_t offered(const struct image_header *header)
+static uint64_t offered(const struct kernel_image *image)
 {
-	return OFFERED | (header->relocatable ? IMAGE_INFO(MULTIBOOT2_INFO_LOAD_BASE) : 0);
+	return OFFERED | (image->multiboot2.relocatable ? IMAGE_INFO(MULTIBOOT2_INFO_LOAD_BASE) : 0) |
+		(image->sections.n ? IMAGE_INFO(MULTIBOOT2_INFO_ELF_SECTIONS) : 0);
+}
+
+/* 3.6.7: of a kernel that is loaded as the ELF file that it is. Those that make no sense matter to who asks for them. */
+static int take_sections(const void *data, uint64_t size, struct kernel_image *ret, struct error *e)
+{
+	_cleanup_(executable_freep) struct executable *x = NULL;
+	const struct image_header *header = &ret->multiboot2;
+	int r;
+
+	if (header->has_address || executable_open(data, size, EXECUTABLE_KERNEL, &x, NULL) < 0)
+		return 0;
+	r = sections_read(data, size, &ret->sections, e);
+	if (r == 0 || header->info_required & IMAGE_INFO(MULTIBOOT2_INFO_ELF_SECTIONS))
+		return r;
+	ret->sections = (struct image_sections){0};
+	return 0;
 }
 
 static int check_console(const struct image_header *header, struct error *e)
@@ -77,7 +95,9 @@ int kernel_parse_multiboot2(const void *data, uint64_t size, struct kernel_image
 
 	r = image_header_read(data, size, &ret->multiboot2, e);
 	if (r == 0)
-		r = image_header_check(&ret->multiboot2, offered(&ret->multiboot2), "a kernel", e);
+		r = take_sections(data, size, ret, e);
+	if (r == 0)
+		r = image_header_check(&ret->multiboot2, offered(ret), "a kernel", e);
 	if (r == 0)
 		r = check_console(&ret->multiboot2, e);
 	if (r == 0)

@@ -40,6 +40,19 @@ static void print_range(uint32_t start, uint32_t size, uint32_t type)
 	print("ros: memory 0x%x, 0x%x bytes, type %u\n", start, size, type);
 }
 
+/* Elf32_Shdr: gABI 4.10 */
+struct section {
+	uint32_t name, type, flags, address, offset, size, link, info, alignment, entry_size;
+};
+
+/* Of an ELF32 kernel, as this one is; their names are found where the headers say. */
+static void print_sections(uint32_t n, const struct section *sections, uint32_t names)
+{
+	for (uint32_t i = 1; i < n; i++)
+		print("ros: section %s at 0x%x, %u bytes\n", (const char *)sections[names].address + sections[i].name,
+			sections[i].address, sections[i].size);
+}
+
 static void print_tag(const struct tag *tag)
 {
 	const uint32_t *w = tag->words;
@@ -60,6 +73,9 @@ static void print_tag(const struct tag *tag)
 	case 6:
 		for (uint32_t i = 2; i < (tag->size - 8) / 4; i += w[0] / 4)
 			print_range(w[i], w[i + 2], w[i + 4]);
+		break;
+	case 9:
+		print_sections(w[0], (const struct section *)&w[3], w[2]);
 		break;
 	default:
 		print("ros: tag %u of %u bytes\n", tag->type, tag->size);

@@ -22,7 +22,7 @@ static void check_segment(const struct hrt_image *image, size_t i, uint64_t size
 
 static void headers(const struct hrt_image *image, const uint8_t *data)
 {
-	uint8_t *copy = calloc(image->sections.n + 1, SECTION_SIZE);
+	uint8_t *copy = calloc(image->sections.n + 1, image->sections.header_size + 1);
 
 	if (copy && image->sections.n)
 		sections_headers(data, &image->sections, 0x1000, 0x2000, copy);

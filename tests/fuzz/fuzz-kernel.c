@@ -13,6 +13,8 @@
 const char *const fuzz_corpus[] = {
 	"tests/fuzz/corpus/kernel", "tests/fuzz/corpus/image", "tests/data/images", "examples/guests", NULL};
 
+#define COPIED_MAX (1 * MiB)
+
 static struct spec_file ids[] = {{.id = (char *)"kernel"}, {.id = (char *)"initrd"}};
 static const struct vm_spec spec = {.name = (char *)"test", .memory = 96 * MiB, .ros_memory = 96 * MiB, .cores = 1,
 	.ros_cores = 1, .files = ids, .n_files = 2, .ros_boots = true, .ros_has_initrd = true, .ros_initrd = 1,
@@ -34,6 +36,23 @@ static void check_plan(const struct plan *plan)
 		if (plan->regions[i].size == 0 ||
 			(i > 0 && plan->regions[i - 1].gpa + plan->regions[i - 1].size > plan->regions[i].gpa))
 			abort();
+}
+
+/* Under the sanitizer: none of it reads or writes beyond what it says. */
+static void check_sections(const struct image_sections *sections, const uint8_t *data)
+{
+	uint8_t *headers, *bytes;
+
+	if (sections->n == 0 || sections->size > COPIED_MAX)
+		return;
+	headers = calloc(sections->n, sections->header_size);
+	bytes = malloc(sections->size + 1);
+	if (headers && bytes) {
+		sections_headers(data, sections, 0x1000, 0x2000, headers);
+		sections_copy(data, sections, bytes);
+	}
+	free(headers);
+	free(bytes);
 }
 
 static void plan_boot(const struct kernel_image *image, const struct guest_file files[2])
@@ -99,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		for (size_t i = 0; i < image.n_segments; i++)
 			check_segment(&image, i, size);
+		check_sections(&image.sections, data);
 		plan_boot(&image, files);
 	}
 	return 0;

@@ -97,6 +97,21 @@ Test(ros, enters_a_multiboot2_kernel_as_the_standard_says)
 	cr_expect_eq(monitor_wait_end(&client, 5000), 0);
 }
 
+Test(ros, tells_a_multiboot2_kernel_of_its_sections_and_loads_those_that_no_segment_has)
+{
+	struct test_machine machine = kernel_with("quiet");
+
+	start(&machine);
+	expect_text("ros: section .text at 0x200000, ", 1);
+	expect_text("ros: section .symtab at 0x1fff", 1);
+	expect_text("ros: section .shstrtab at 0x1fff", 1);
+	monitor_fini(&client);
+	machine.protocol = SPEC_PROTOCOL_MULTIBOOT;
+	start(&machine);
+	expect_text("ros: up\n", 1);
+	cr_expect_eq(monitor_count_text(&client, "ros: section"), 0, "nobody says that to a Multiboot 1 kernel");
+}
+
 Test(ros, hands_modules_over)
 {
 	struct test_machine machine = kernel_with("quiet");

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,6 +244,80 @@ Test(ros_boot, tells_a_multiboot2_kernel_of_acpi_in_both_forms)
 	cr_assert(find_tag(14) && find_tag(15));
 	cr_assert_arr_eq(ram + find_tag(15) + 8, boot.firmware.rsdp, sizeof(boot.firmware.rsdp));
 	cr_assert(eq(u32, word(find_tag(14) + 8 + 16), word(find_tag(15) + 8 + 16)), "the same RSDT");
+}
+
+/* Two sections behind the segment's bytes: what is loaded, and eight bytes that are not. */
+static void with_sections(uint32_t size)
+{
+	Elf64_Shdr sections[3] = {{.sh_type = SHT_NULL},
+		{.sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC, .sh_addr = EXAMPLE_GPA, .sh_offset = EXAMPLE_OFFSET, .sh_size = 64},
+		{.sh_type = SHT_STRTAB, .sh_offset = EXAMPLE_OFFSET + 8, .sh_size = size}};
+
+	recipe.section_offset = EXAMPLE_SIZE - sizeof(sections);
+	recipe.n_sections = 3;
+	recipe_build(&recipe, &kernel);
+	memcpy(kernel.data + recipe.section_offset, sections, sizeof(sections));
+}
+
+static const Elf64_Shdr *told_section(unsigned i)
+{
+	return (const Elf64_Shdr *)(ram + find_tag(9) + 20) + i;
+}
+
+static int start_built(void)
+{
+	int r;
+
+	files[0] = (struct guest_file){kernel.data, kernel.size};
+	plan_ros_alone(&spec, &plan);
+	r = ros_boot_init(&boot, &spec, files, &e);
+	if (r == 0)
+		r = ros_boot_plan(&boot, &plan, &e);
+	return r == 0 ? ros_boot_write(&boot, &memory, &e) : r;
+}
+
+static void request(uint16_t flags, uint32_t information)
+{
+	recipe_bare(&recipe);
+	recipe.n_segments = 1;
+	recipe_tag(&recipe, 1, flags, &information, 1);
+	recipe_tag_end(&recipe);
+}
+
+Test(ros_boot, tells_a_multiboot2_kernel_of_its_elf_sections_and_loads_the_rest)
+{
+	with_sections(8);
+	cr_assert(eq(int, start_built(), 0), "%s", e.text);
+	cr_assert(eq(u32, word(find_tag(9) + 4), 20 + 3 * 64));
+	cr_assert(eq(u32, word(find_tag(9) + 8), 3));
+	cr_assert(eq(u32, word(find_tag(9) + 12), 64));
+	cr_assert(eq(u64, told_section(1)->sh_addr, EXAMPLE_GPA));
+	cr_assert(eq(u64, told_section(2)->sh_addr, RAM - 4096));
+	cr_assert_arr_eq(ram + RAM - 4096, kernel.data + EXAMPLE_OFFSET + 8, 8);
+	cr_assert_str_eq(plan_find(&plan, RAM - 4096)->name, "elf sections");
+}
+
+Test(ros_boot, tells_nothing_of_sections_that_leave_the_file)
+{
+	with_sections(EXAMPLE_SIZE);
+	cr_assert(eq(int, start_built(), 0), "%s", e.text);
+	cr_assert(eq(u64, find_tag(9), 0));
+}
+
+Test(ros_boot, refuses_sections_that_leave_the_file_where_the_kernel_requires_them)
+{
+	struct recipe_segment segment = recipe.segments[0];
+
+	request(0, 9);
+	recipe.segments[0] = segment;
+	with_sections(EXAMPLE_SIZE);
+	cr_assert(eq(int, start_built(), -ENOEXEC));
+	cr_assert_str_eq(e.text, "kernel \"kernel\" of the ROS: multiboot2: section 2 wants 0x400 bytes at offset 0x208; the file has only "
+				 "0x400 bytes");
+	buffer_fini(&kernel);
+	with_sections(8);
+	cr_assert(eq(int, start_built(), 0), "%s", e.text);
+	cr_assert(ne(u64, find_tag(9), 0));
 }
 
 Test(ros_boot, refuses_a_kernel_where_firmware_would_be)
