@@ -171,6 +171,44 @@ int hvmd_stop(int number)
 	return status;
 }
 
+unsigned process_descriptors(pid_t pid)
+{
+	char path[32];
+	unsigned n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	cr_assert(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+unsigned long process_resident(pid_t pid)
+{
+	char path[32], line[256];
+	unsigned long kib = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	cr_assert(f);
+	while (fgets(line, sizeof(line), f))
+		sscanf(line, "VmRSS: %lu", &kib);
+	fclose(f);
+	return kib;
+}
+
+unsigned number_of(const char *variable, unsigned otherwise, unsigned most)
+{
+	const char *said = getenv(variable);
+	unsigned n = said ? (unsigned)atoi(said) : otherwise;
+
+	return n < 1 ? 1 : n > most ? most : n;
+}
+
 static void connect_bus(void)
 {
 	cr_assert_geq(sd_bus_new(&harness.bus), 0);

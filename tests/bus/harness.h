@@ -39,6 +39,13 @@ void harness_stop(void);
 int hvmd_stop(int signal);
 void hvmd_start(void);
 
+/* What a process holds: open descriptors, and KiB of memory. */
+unsigned process_descriptors(pid_t pid);
+unsigned long process_resident(pid_t pid);
+
+/* The number that an environment variable says, from 1 to `most`, or what it is otherwise. */
+unsigned number_of(const char *variable, unsigned otherwise, unsigned most);
+
 /* A path below the harness's folder, in static memory. */
 const char *harness_path(const char *name);
 

@@ -5,7 +5,6 @@
  * Whatever fails, there is one sentence for it, the VM is in a state that says so, and its next start goes well.
  */
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -116,21 +115,6 @@ static void expect_sentence(int r, long nth, int error)
 		"call %ld (%s), %s: %s", nth, refusals->what, strerrorname_np(error), call_error.message);
 }
 
-static unsigned n_descriptors(void)
-{
-	char folder[32];
-	unsigned n = 0;
-	DIR *dir;
-
-	snprintf(folder, sizeof(folder), "/proc/%d/fd", (int)harness.hvmd);
-	dir = opendir(folder);
-	cr_assert(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 static void terminate(void)
 {
 	if (atoi(property(VM("a"), "Leader")) > 0)
@@ -161,9 +145,9 @@ static void refuse_each(void (*ready)(void), int (*job)(void))
 			expect_next_start(nth, error);
 			terminate();
 			if (nth == 5 && i == 0)
-				descriptors = n_descriptors();
+				descriptors = process_descriptors(harness.hvmd);
 		}
-	cr_expect(n < 5 || n_descriptors() == descriptors, "%u descriptors, then %u", descriptors, n_descriptors());
+	cr_expect(n < 5 || process_descriptors(harness.hvmd) == descriptors, "%u descriptors, then %u", descriptors, process_descriptors(harness.hvmd));
 }
 
 static void nothing(void)

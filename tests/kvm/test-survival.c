@@ -5,7 +5,6 @@
  * many, HVMD_GUESTS how many guests; make check has few of both, make check-survival 1000 kills of 10.
  */
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -161,19 +160,11 @@ static void expect_as_before(unsigned round, const unsigned resets[VMS_MAX])
 	expect_all_count(round);
 }
 
-static unsigned number(const char *variable, unsigned otherwise, unsigned most)
-{
-	const char *said = getenv(variable);
-	unsigned n = said ? (unsigned)atoi(said) : otherwise;
-
-	return n < 1 ? 1 : n > most ? most : n;
-}
-
 Test(survival, guests_count_on_while_hvmd_is_killed_again_and_again, .init = begin)
 {
-	unsigned n = number("HVMD_KILLS", 12, 1000000), resets[VMS_MAX];
+	unsigned n = number_of("HVMD_KILLS", 12, 1000000), resets[VMS_MAX];
 
-	n_vms = number("HVMD_GUESTS", n_vms, VMS_MAX);
+	n_vms = number_of("HVMD_GUESTS", n_vms, VMS_MAX);
 	srand(1);
 	start_guests();
 	for (unsigned round = 0; round < n; round++) {
@@ -194,36 +185,6 @@ Test(survival, guests_count_on_while_hvmd_is_killed_again_and_again, .init = beg
 
 /* --- A monitor that is killed ------------------------------------------------------------------------------ */
 
-static unsigned n_descriptors(void)
-{
-	char path[32];
-	unsigned n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)harness.hvmd);
-	dir = opendir(path);
-	cr_assert(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
-static unsigned long resident_kib(void)
-{
-	char path[32], line[256];
-	unsigned long kib = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)harness.hvmd);
-	f = fopen(path, "re");
-	cr_assert(f);
-	while (fgets(line, sizeof(line), f))
-		sscanf(line, "VmRSS: %lu", &kib);
-	fclose(f);
-	return kib;
-}
-
 static void kill_and_restart(unsigned i, unsigned round)
 {
 	cr_assert_eq(kill(leaders[i], round % 2 ? SIGKILL : SIGSEGV), 0);
@@ -240,7 +201,7 @@ static void kill_and_restart(unsigned i, unsigned round)
 
 Test(survival, a_monitor_that_is_killed_again_and_again_leaves_nothing, .init = begin)
 {
-	unsigned n = number("HVMD_KILLS", 12, 1000000) + WARM_UP, descriptors = 0;
+	unsigned n = number_of("HVMD_KILLS", 12, 1000000) + WARM_UP, descriptors = 0;
 	unsigned long resident = 0;
 	uint64_t witness;
 
@@ -250,12 +211,12 @@ Test(survival, a_monitor_that_is_killed_again_and_again_leaves_nothing, .init = 
 	for (unsigned round = 0; round < n; round++) {
 		kill_and_restart(0, round);
 		if (round == WARM_UP) {
-			descriptors = n_descriptors();
-			resident = resident_kib();
+			descriptors = process_descriptors(harness.hvmd);
+			resident = process_resident(harness.hvmd);
 		}
 	}
-	cr_expect_eq(n_descriptors(), descriptors, "%u descriptors, then %u", descriptors, n_descriptors());
-	cr_expect_leq(resident_kib(), resident + GROWTH_KIB, "%lu KiB, then %lu", resident, resident_kib());
+	cr_expect_eq(process_descriptors(harness.hvmd), descriptors, "%u descriptors, then %u", descriptors, process_descriptors(harness.hvmd));
+	cr_expect_leq(process_resident(harness.hvmd), resident + GROWTH_KIB, "%lu KiB, then %lu", resident, process_resident(harness.hvmd));
 	cr_expect(beats_on(1, witness), "the other VM has noticed");
 	cr_expect_eq(kill(leaders[1], 0), 0);
 }
