@@ -240,6 +240,9 @@ void kvm_vcpu_set_rax(struct kvm_vcpu *vcpu, uint64_t rax);
  */
 void kvm_vcpu_settle(struct kvm_vcpu *vcpu, struct vcpu_state *ret);
 
+/* The registers that the guest runs on with, after kvm_vcpu_settle(); all else stays. */
+void kvm_vcpu_set_registers(struct kvm_vcpu *vcpu, const struct vcpu_registers *registers);
+
 /* The registers, CR2 and CS that the guest runs on with, after kvm_vcpu_settle(); a core that halts wakes up. */
 void kvm_vcpu_divert(struct kvm_vcpu *vcpu, const struct vcpu_registers *registers, const struct vcpu_state *state);
 

@@ -413,14 +413,20 @@ void kvm_vcpu_settle(struct kvm_vcpu *vcpu, struct vcpu_state *ret)
 	};
 }
 
+void kvm_vcpu_set_registers(struct kvm_vcpu *vcpu, const struct vcpu_registers *registers)
+{
+	memcpy(&vcpu->run->s.regs.regs, registers, sizeof(*registers));
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+}
+
 void kvm_vcpu_divert(struct kvm_vcpu *vcpu, const struct vcpu_registers *registers, const struct vcpu_state *state)
 {
 	struct kvm_mp_state mp_state = {.mp_state = KVM_MP_STATE_RUNNABLE};
 
-	memcpy(&vcpu->run->s.regs.regs, registers, sizeof(*registers));
+	kvm_vcpu_set_registers(vcpu, registers);
 	vcpu->run->s.regs.sregs.cr2 = state->cr2;
 	vcpu->run->s.regs.sregs.cs = to_kvm_segment(&state->cs);
-	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 	kvm_ioctl(vcpu->fd, KVM_SET_MP_STATE, (unsigned long)&mp_state);
 }
 

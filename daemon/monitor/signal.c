@@ -40,8 +40,17 @@ static bool usable(uint64_t handler, uint64_t stack, struct access process)
 	       access_check_write(&process, frame_at(stack), sizeof(struct hvm_signal_frame)) == 0;
 }
 
+/* Whoever has registered has ended: nobody's page tables are where its were, or they are no longer whole. */
+static bool has_ended(const struct signal *s, struct access process)
+{
+	process.cr3 = s->cr3;
+	return s->handler && !usable(s->handler, s->stack, process);
+}
+
 bool signal_register(struct signal *s, uint64_t handler, uint64_t stack, const struct access *process)
 {
+	if (has_ended(s, *process))
+		signal_forget(s);
 	if (s->code)
 		return false;
 	if (!handler && !stack) {

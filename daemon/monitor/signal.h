@@ -25,7 +25,10 @@ struct signal {
 	bool ready;       /* a code that is not masked waits. Read by anybody (__atomic) */
 };
 
-/* HVM_REQ_SIGNAL_HANDLER, HVM_REQ_SIGNAL, HVM_REQ_SIGNAL_DONE. False: refused, nothing has changed. */
+/*
+ * HVM_REQ_SIGNAL_HANDLER, HVM_REQ_SIGNAL, HVM_REQ_SIGNAL_DONE. False: refused, nothing has changed. A process that
+ * has ended without a word does not keep others from registering.
+ */
 bool signal_register(struct signal *s, uint64_t handler, uint64_t stack, const struct access *process);
 bool signal_raise(struct signal *s, uint64_t code);
 bool signal_done(struct signal *s);

@@ -222,7 +222,9 @@ static bool deliver(struct core *core, struct protocol_effects *ret)
 		r = protocol_deliver(p, core->id - core->partition->first_core, &access, &state, &registers, now, ret);
 	if (r <= 0)
 		return false;
-	if (core->partition->role == PARTITION_ROS || p->config.upcall != UPCALL_VECTOR)
+	if (core->partition->role == PARTITION_ROS)
+		kvm_vcpu_set_registers(core->vcpu, &registers); /* a process goes on at CPL 3, with all its segments */
+	else if (p->config.upcall != UPCALL_VECTOR)
 		kvm_vcpu_divert(core->vcpu, &registers, &state);
 	else if (!kvm_machine_interrupt(core->partition->kvm, core->id, machine->boot.plan.int_vector))
 		protocol_undeliverable(p, core->id - core->partition->first_core, "its LAPIC takes no interrupts", ret);

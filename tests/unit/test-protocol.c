@@ -661,6 +661,18 @@ Test(protocol, handlers_are_registered_one_at_a_time_and_only_where_the_process_
 	cr_expect(eq(u64, install(0, 0), HVM_FAILED)); /* one waits */
 }
 
+Test(protocol, a_process_that_has_ended_keeps_no_other_from_its_signals)
+{
+	cr_assert(eq(u64, install(HANDLER, STACK), 0));
+	cr_assert(eq(u64, from_hrt(0, HVM_REQ_SIGNAL, 1), 0)); /* waits for ever */
+	p.signal.cr3 += PAGE_SIZE; /* where no page tables are any more */
+	cr_expect(eq(u64, install(HANDLER, STACK), 0));
+	cr_expect(not(protocol_signal_waits(&p)));
+	cr_expect(eq(u64, from_hrt(0, HVM_REQ_SIGNAL, 2), 0));
+	p.signal.cr3 += PAGE_SIZE;
+	cr_expect(eq(u64, install(0, 0), 0));
+}
+
 Test(protocol, a_handlers_stack_must_be_the_users_to_write)
 {
 	*space_entry(&ros, 1) &= ~PTE_WRITABLE;
