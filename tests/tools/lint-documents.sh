@@ -25,4 +25,18 @@ for file in $(find schemas examples daemon -name '*.xml' -o -name '*.xsd' -o -na
 		skip "$file is well-formed" "xmllint is not installed"
 	fi
 done
+# By itself, or by its type.
+all_documented()
+{
+	n=$(xmllint --nonet --xpath 'count(//*[local-name()="element" or local-name()="attribute"]
+		[not(*[local-name()="annotation"])]
+		[not(@type = //*[local-name()="complexType"][*[local-name()="annotation"]]/@name)])' "$1")
+	[ "$n" = 0 ] || echo "$n are not"
+}
+
+if have xmllint; then
+	check "every element and attribute of schemas/hvm.xsd is documented" all_documented schemas/hvm.xsd
+else
+	skip "every element and attribute of schemas/hvm.xsd is documented" "xmllint is not installed"
+fi
 finish
