@@ -1,11 +1,12 @@
 /*
  * test-load.c - many VMs at once, and one VM many times (R10)
  *
- * In make check few; make check-load says more, by HVMD_GUESTS, HVMD_RESETS and HVMD_CYCLES. No operation may fail,
+ * In make check few; make check-load says more, by HVMD_GUESTS, HVMD_KILLS, HVMD_RESETS and HVMD_CYCLES. No operation may fail,
  * and neither hvmd nor a monitor may hold more in the end than at the beginning.
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,28 @@ static void start_at_once(unsigned from, unsigned to)
 			sd_bus_wait(harness.bus, UINT64_MAX);
 }
 
+static pid_t leader(unsigned i)
+{
+	return (pid_t)atoi(property(object(i), "org.hvmd1.VM", "Leader"));
+}
+
+/* hvmd is killed again and again: the next one has them all (R4). */
+static void expect_survival(unsigned n)
+{
+	static pid_t leaders[GUESTS_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		leaders[i] = leader(i);
+	for (unsigned rounds = number_of("HVMD_KILLS", 3, 1000000); rounds > 0; rounds--) {
+		hvmd_stop(SIGKILL);
+		hvmd_start();
+		for (unsigned i = 0; i < n; i++) {
+			cr_expect_eq(leader(i), leaders[i]);
+			cr_expect_str_eq(property(object(i), "org.hvmd1.VM", "State"), "running");
+		}
+	}
+}
+
 Test(load, a_hundred_starts_at_once_all_go_well)
 {
 	unsigned n = number_of("HVMD_GUESTS", 12, GUESTS_MAX), descriptors;
@@ -128,10 +151,13 @@ Test(load, a_hundred_starts_at_once_all_go_well)
 	cr_expect_eq(n_failures, 0, "%u of %u starts failed", n_failures, n);
 	for (unsigned i = 0; i < n; i++)
 		cr_expect_str_eq(property(object(i), "org.hvmd1.VM", "State"), "running");
+	expect_survival(n);
 	for (unsigned i = 0; i < n; i++)
 		expect_success(call(MANAGER, "ResetVM", "ssuu", vm_name(i), "hrt", 0, 0));
 	for (unsigned i = 0; i < n; i++)
 		expect_success(terminate(i));
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
 	cr_expect_leq(process_descriptors(harness.hvmd), descriptors + 1, "the image stays in memory, and nothing else");
 }
 
