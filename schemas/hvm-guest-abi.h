@@ -42,7 +42,7 @@
 #define HVM_REQ_RESET_ROS 0x01u /* R H  hvmd: of H, if the definition lets it write to the ROS's memory */
 #define HVM_REQ_RESET_HRT 0x02u /* R H */
 #define HVM_REQ_RESET_ALL 0x03u /* R H  the same. hvmd: works; Palacios always refused it */
-#define HVM_REQ_LOAD_IMAGE 0x08u /* R    the HRT's next image: a2 GVA, a3 bytes. In force from the next HRT reset on. It has to want the same comm page */
+#define HVM_REQ_LOAD_IMAGE 0x08u /* R    the HRT's next image: a2 GVA, a3 bytes. In force from the next HRT reset on; its comm page, too */
 #define HVM_REQ_OUTCOME   0x0Eu /* R H  hvmd: how the last transaction ended, HVM_OUTCOME_... */
 #define HVM_REQ_STATE     0x0Fu /* R H  answers HVM_STATE_...; writes struct hvm_event to a2 unless (hvmd) that is 0 */
 /* Events: the HRT asks the ROS for a service, one at a time */
@@ -285,7 +285,7 @@ struct hvm_info_tag { /* 88 bytes */
 #define HVM_CPUID_SIGNATURE 0x40000000u /* eax: the last of these leaves; ebx, ecx and edx: HVM_CPUID_NAME each */
 #define HVM_CPUID_NAME      0x646D7668u /* "hvmd" */
 #define HVM_CPUID_ABI       0x40000001u /* eax: HVM_PORT; ebx: HVM_DOORBELL_GPA; ecx: HVM_CPUID_ROLE_...; edx: HVM_ABI_VERSION */
-#define HVM_CPUID_PAGE      0x40000002u /* of a hybrid VM. eax and ebx: the lower and upper half of the comm page's GPA */
+#define HVM_CPUID_PAGE      0x40000002u /* of a hybrid VM. eax and ebx: the lower and upper half of the comm page's GPA, as at the start of the VM: HVM_REQ_LOAD_IMAGE may move it */
 #define HVM_CPUID_ROS_OFFSET 0x100u
 #define HVM_CPUID_ROLE_ROS  1u
 #define HVM_CPUID_ROLE_HRT  2u

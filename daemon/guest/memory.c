@@ -21,6 +21,13 @@ void memory_add_readonly(struct memory *memory, uint64_t gpa, uint64_t size, voi
 	memory->windows[memory->n_windows - 1].readonly = true;
 }
 
+void memory_move(struct memory *memory, const void *host, uint64_t gpa)
+{
+	for (size_t i = 0; i < memory->n_windows; i++)
+		if (memory->windows[i].host == host)
+			memory->windows[i].gpa = gpa;
+}
+
 static const struct memory_window *find(const struct memory *memory, uint64_t gpa, uint64_t size)
 {
 	const struct memory_window *w;

@@ -29,6 +29,9 @@ void memory_add(struct memory *memory, uint64_t gpa, uint64_t size, void *host);
 
 void memory_add_readonly(struct memory *memory, uint64_t gpa, uint64_t size, void *host);
 
+/* The window of this host memory, if there is one, is at another GPA from now on, where it shares none with the others. */
+void memory_move(struct memory *memory, const void *host, uint64_t gpa);
+
 /* Whether [gpa, gpa + size) lies wholly within one window that is not read-only. */
 bool memory_writable(const struct memory *memory, uint64_t gpa, uint64_t size);
 

@@ -85,6 +85,9 @@ enum kvm_mapping {
 int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, void *host, enum kvm_mapping mapping,
 	struct error *e);
 
+/* What was mapped plainly at `from` is at `to` instead, also while vCPUs run; `from` is nothing then. All else as mapped. */
+int kvm_machine_move(struct kvm_machine *machine, uint64_t from, uint64_t to, uint64_t size, void *host, struct error *e);
+
 /* After the memory, before the vCPUs, one of these: LAPICs in the kernel and nothing else (KVM_CAP_SPLIT_IRQCHIP, 7.5) ... */
 int kvm_machine_add_irqchip(struct kvm_machine *machine, struct error *e);
 

@@ -96,6 +96,24 @@ int kvm_machine_map(struct kvm_machine *machine, uint64_t gpa, uint64_t size, vo
 	return 0;
 }
 
+/* A slot can move, but for its GPA nothing of it may change (KVM API, 4.35). */
+int kvm_machine_move(struct kvm_machine *machine, uint64_t from, uint64_t to, uint64_t size, void *host, struct error *e)
+{
+	struct kvm_userspace_memory_region region = {
+		.guest_phys_addr = to, .memory_size = size, .userspace_addr = (uintptr_t)host};
+	int r;
+
+	while (region.slot < machine->n_slots && machine->slot_gpa[region.slot] != from)
+		region.slot++;
+	assert(region.slot < machine->n_slots);
+	r = kvm_ioctl(machine->fd, KVM_SET_USER_MEMORY_REGION, (unsigned long)&region); /* cage(run): KVM_SET_USER_MEMORY_REGION */
+	if (r < 0)
+		return error_set_errno(e, r, "KVM_SET_USER_MEMORY_REGION, moving GPA 0x%llx to 0x%llx",
+			(unsigned long long)from, (unsigned long long)to);
+	machine->slot_gpa[region.slot] = to;
+	return 0;
+}
+
 #define XEN_PAGE_MSR 0x40000000u /* writing it would fill in Xen's hypercall page: there is none */
 
 int kvm_machine_intercept_hypercalls(struct kvm_machine *machine, struct error *e)

@@ -52,7 +52,7 @@ static int map_run_area(struct kvm_vcpu *vcpu, size_t size, struct error *e)
 
 static int remember_reset_state(struct kvm_vcpu *vcpu, struct error *e)
 {
-	int r = kvm_ioctl(vcpu->fd, KVM_GET_SREGS, (unsigned long)&vcpu->reset_sregs); /* cage(run): KVM_GET_SREGS */
+	int r = kvm_ioctl(vcpu->fd, KVM_GET_SREGS, (unsigned long)&vcpu->reset_sregs); /* cage(build): KVM_GET_SREGS */
 
 	if (r < 0)
 		return error_set_errno(e, r, "KVM_GET_SREGS");

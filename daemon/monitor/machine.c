@@ -405,15 +405,6 @@ static int prepare_for_host(struct machine *machine, struct error *e)
 	return prepare(machine->spec, machine->images.files, &processor, &machine->boot, e);
 }
 
-/* Where it has been since the VM was built; the plan is another thread's. */
-static uint64_t comm_page_gpa(const struct machine *machine)
-{
-	for (size_t i = 0; i < machine->memory.n_windows; i++)
-		if (machine->memory.windows[i].host == machine->comm_page)
-			return machine->memory.windows[i].gpa;
-	return 0;
-}
-
 int machine_offer_image(struct machine *machine, uint8_t *data, size_t size, struct error *e)
 {
 	_cleanup_free_ struct prepared *trial = calloc(1, sizeof(*trial));
@@ -431,9 +422,6 @@ int machine_offer_image(struct machine *machine, uint8_t *data, size_t size, str
 	r = prepare(machine->spec, files, &processor, trial, e);
 	if (r < 0)
 		return r;
-	if (trial->plan.comm_page != comm_page_gpa(machine))
-		return error_set(e, -ENOEXEC, "the image wants its comm page at GPA 0x%llx; while the VM runs it stays at 0x%llx",
-			(unsigned long long)trial->plan.comm_page, (unsigned long long)comm_page_gpa(machine));
 	pthread_mutex_lock(&machine->lock);
 	old = machine->next_image;
 	machine->next_image = take_ptr(image);
@@ -486,8 +474,26 @@ static int write_pristine(struct machine *machine, struct memory *pristine, stru
 	return boot_write_state(&machine->boot.plan, &machine->boot.hrt, machine->cpu_khz, &rest, e);
 }
 
+/* To where another image wants it. The ROS may be running. */
+static int move_comm_page(struct machine *machine, uint64_t from, struct error *e)
+{
+	uint64_t to = machine->boot.plan.comm_page;
+	int r = 0;
+
+	if (to == from)
+		return 0;
+	for (int role = 0; role < N_PARTITION_ROLES && r == 0; role++)
+		r = kvm_machine_move(machine->partitions[role].kvm, from, to, PAGE_SIZE, machine->comm_page, e);
+	if (r == 0)
+		memory_move(&machine->memory, machine->comm_page, to);
+	if (r == 0)
+		talk_move_page(machine, to);
+	return r;
+}
+
 int machine_adopt_image(struct machine *machine, struct error *e)
 {
+	uint64_t comm_page = machine->boot.plan.comm_page;
 	struct memory pristine;
 	uint8_t *image;
 	size_t size;
@@ -507,6 +513,8 @@ int machine_adopt_image(struct machine *machine, struct error *e)
 	machine->n_patched = 0;
 	if (r == 0)
 		r = prepare_for_host(machine, e);
+	if (r == 0)
+		r = move_comm_page(machine, comm_page, e);
 	if (r == 0)
 		r = replace_regions(machine, &pristine, false, e);
 	if (r == 0)

@@ -349,6 +349,14 @@ void talk_init(struct machine *machine)
 	make_view(machine, PARTITION_HRT);
 }
 
+void talk_move_page(struct machine *machine, uint64_t gpa)
+{
+	pthread_mutex_lock(&machine->talk.lock);
+	for (int role = 0; role < N_PARTITION_ROLES; role++)
+		memory_move(&machine->talk.views[role], machine->comm_page, gpa);
+	pthread_mutex_unlock(&machine->talk.lock);
+}
+
 void talk_fini(struct machine *machine)
 {
 	pthread_mutex_destroy(&machine->talk.lock);

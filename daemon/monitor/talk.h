@@ -34,6 +34,9 @@ struct talk {
 void talk_init(struct machine *machine);
 void talk_fini(struct machine *machine);
 
+/* The comm page is at another GPA from now on. */
+void talk_move_page(struct machine *machine, uint64_t gpa);
+
 /* --- On a core's thread ------------------------------------------------------------------------------------ */
 
 /* A hypercall, by whatever way it came; the answer is in rax. False: the core parks. */

@@ -327,7 +327,7 @@ static const struct {
 	{"pasting there", {__NR_ioctl, 0, 0x541C /* TIOCLINUX */}},
 	{"another machine", {__NR_ioctl, 3, _IO(KVM_TYPE, 0x01)}},
 	{"a device of the host for the machine", {__NR_ioctl, 3, _IOWR(KVM_TYPE, 0xe0, char[12])}},
-	{"new memory for a guest", {__NR_ioctl, 3, 0x4020AE46 /* KVM_SET_USER_MEMORY_REGION */}},
+	{"another core", {__NR_ioctl, 3, 0xAE41 /* KVM_CREATE_VCPU */}},
 	{"another namespace", {__NR_setns, 3, 0}},
 	{"namespaces of its own", {__NR_unshare, CLONE_NEWUSER}},
 	{"mounting", {__NR_mount, 0, 0, 0, 0, 0}},

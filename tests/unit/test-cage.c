@@ -175,7 +175,7 @@ static const struct {
 	{"executable memory", {__NR_mmap, 0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1}},
 	{"typing into hvmd's terminal", {__NR_ioctl, 0, TIOCSTI}},
 	{"the same behind 32 bits that the kernel does not look at", {__NR_ioctl, 0, TIOCSTI | 1L << 32}},
-	{"new memory for a guest", {__NR_ioctl, 3, 0x4020AE46 /* KVM_SET_USER_MEMORY_REGION */}},
+	{"another core", {__NR_ioctl, 3, 0xAE41 /* KVM_CREATE_VCPU */}},
 	{"a signal to the first process", {__NR_tgkill, 1, 1, SIGTERM}},
 	{"a filter that answers for it", {__NR_seccomp, 1, 0, 0}},
 	{"becoming root", {__NR_setuid, 0}},

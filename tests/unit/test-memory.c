@@ -44,6 +44,19 @@ Test(memory, adds_windows)
 	cr_assert(eq(ptr, memory_at(&added, 0x1001, 1), bytes + 0x2001));
 }
 
+Test(memory, moves_the_window_of_some_host_memory_and_no_other)
+{
+	static uint8_t low[16], page[16];
+	struct memory moved = {};
+
+	memory_add(&moved, 0, sizeof(low), low);
+	memory_add(&moved, 0x1000, sizeof(page), page);
+	memory_move(&moved, page, 0x2000);
+	cr_expect_eq(memory_at(&moved, 0x2000, sizeof(page)), page);
+	cr_expect_null(memory_at(&moved, 0x1000, 1));
+	cr_expect_eq(memory_at(&moved, 0, 1), low);
+}
+
 Test(ram, is_flat_up_to_the_device_hole)
 {
 	struct ram_range ranges[2];
