@@ -20,7 +20,8 @@
  * and an upcall that turns out to be undeliverable rolls everything back.
  *
  * Tour 462: The heart of a hybrid VM: a process in the ROS calls a function in
- * the HRT. Here is the whole conversation, as a table and as a pure function.
+ * the HRT. Here is the whole conversation, as tables and as a pure function: who
+ * may ask what is in request.c, how a transaction goes in transaction.c.
  */
 #pragma once
 
