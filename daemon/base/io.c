@@ -5,11 +5,15 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+
+#define HOLD_USEC      2000000u
+#define HOLD_STEP_USEC 10000u
 
 int close_fd(int fd)
 {
@@ -208,5 +212,15 @@ int dir_open_make(const char *path, mode_t mode, int *ret_fd, struct error *e)
 	if (fd < 0)
 		return error_set_errno(e, -errno, "opening the folder %s", path);
 	*ret_fd = fd;
+	return 0;
+}
+
+int dir_hold(int dirfd)
+{
+	for (unsigned waited = 0; flock(dirfd, LOCK_EX | LOCK_NB) < 0; waited += HOLD_STEP_USEC) {
+		if ((errno != EWOULDBLOCK && errno != EINTR) || waited >= HOLD_USEC)
+			return -errno;
+		usleep(HOLD_STEP_USEC);
+	}
 	return 0;
 }

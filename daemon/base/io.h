@@ -49,3 +49,9 @@ int dir_sync(int dirfd);
  * and opens it.
  */
 int dir_open_make(const char *path, mode_t mode, int *ret_fd, struct error *e);
+
+/*
+ * Holds a folder against other processes as long as it is open; -EWOULDBLOCK when another has it. Waits a moment for that one:
+ * what somebody was about to spawn when he was killed has all of his descriptors until its execve().
+ */
+int dir_hold(int dirfd);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -39,7 +38,7 @@ int runs_open(const char *run_dir, int *ret_dirfd, struct error *e)
 	r = dir_open_make(path, 0700, &fd, e);
 	if (r < 0)
 		return r == -ENOMEM ? r : -EIO;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (dir_hold(fd) < 0)
 		return error_set(e, -EBUSY, "the run folder %s is in use by another hvmd", run_dir);
 	*ret_dirfd = take_fd(fd);
 	return 0;

@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -94,7 +93,7 @@ int store_open(const char *path, struct store **ret, struct error *e)
 	r = open_folder(path, NULL, &store->root, e);
 	if (r < 0)
 		return r;
-	if (flock(store->root, LOCK_EX | LOCK_NB) < 0)
+	if (dir_hold(store->root) < 0)
 		return error_set(e, -EBUSY, "the state folder %s is in use by another hvmd", path);
 	r = open_folder(path, "images", &store->images, e);
 	if (r == 0)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -277,6 +278,23 @@ Test(store, folder_is_held_by_one)
 	cr_expect_eq(store_open(dir, &second, &e), -EBUSY);
 	cr_expect(strstr(e.text, "is in use by another hvmd"), "%s", e.text);
 	store_free(first);
+}
+
+/* As a hvmd has that was killed in the middle of a start: its child holds what it held, until it becomes a monitor. */
+Test(store, folder_of_somebody_who_is_just_going_is_waited_for)
+{
+	struct store *first = open_store(), *second = NULL;
+	struct error e = {};
+	pid_t child = fork();
+
+	if (child == 0) {
+		usleep(200000);
+		_exit(0);
+	}
+	store_free(first);
+	cr_expect_eq(store_open(dir, &second, &e), 0, "%s", e.text);
+	store_free(second);
+	waitpid(child, NULL, 0);
 }
 
 Test(store, folder_that_cannot_be_made_is_named)
