@@ -92,6 +92,10 @@ _Noreturn void park(void);
 void serve_prepare(const struct core *core);
 _Noreturn void serve_for_ever(struct core *core);
 
+/* tick.c: the same */
+void tick_prepare(const struct core *core);
+_Noreturn void tick_for_ever(struct core *core);
+
 /* gate.c: one after the other. All waits are bounded, so that a core that is missing hangs nobody. */
 void gate_wait_turn(const struct core *core);
 void gate_pass_turn(const struct core *core);

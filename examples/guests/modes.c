@@ -281,6 +281,11 @@ static void serve(struct core *core)
 	serve_for_ever(core);
 }
 
+static void tick(struct core *core)
+{
+	tick_for_ever(core);
+}
+
 static const struct mode {
 	const char *word;
 	void (*run)(struct core *core);
@@ -302,6 +307,7 @@ static const struct mode {
 	{"noise", noise, ALL_CORES},
 	{"null", null_calls, CORE_0},
 	{"serve", serve, ALL_CORES},
+	{"tick", tick, ALL_CORES},
 	{"nothing", touch_nothing, CORE_0},
 };
 
@@ -340,6 +346,8 @@ void run_mode(struct core *core)
 	mode = mode_find(value);
 	if (core->number == 0 && option_is(value, "serve"))
 		serve_prepare(core);
+	if (core->number == 0 && option_is(value, "tick"))
+		tick_prepare(core);
 	gate_pass_turn(core);
 	gate_wait_all(core);
 	if (!mode && core->number == 0)

@@ -10,11 +10,11 @@
 #include "console.h"
 #include "cpu.h"
 #include "guest.h"
+#include "idt.h"
 #include "job.h"
 
 #define VECTOR_GP 13
 #define VECTOR_PF 14
-#define VECTORS   256
 #define LOWER_HALF_ENTRIES 256 /* of a PML4: the ROS's */
 #define LAPIC_SVR 0xFEE000F0ull
 #define LAPIC_ENABLED 0x100u
@@ -28,10 +28,6 @@ struct frame { /* as upcall.S pushes it, from its end */
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
-struct gate {
-	uint64_t low, high;
-};
-
 static struct {
 	uint64_t offset;               /* gva_offset */
 	const struct hvm_comm_page *page;
@@ -39,7 +35,7 @@ static struct {
 	volatile bool leave_sync;
 	uint64_t gdt[5];               /* see JOB_GDT */
 	uint64_t numbers;              /* calls with a number */
-	struct gate idt[VECTORS];
+	struct gate idt[IDT_VECTORS];
 	uint8_t area[HVM_GDT_AREA_HEAD + GDT_BYTES_MAX];
 } serve IN_DATA = {0};
 
@@ -210,23 +206,10 @@ void serve_fault(const struct frame *frame)
 
 /* --- Getting ready -------------------------------------------------------------------------------------------------- */
 
-static struct gate gate_to(void (*handler)(void))
-{
-	uint64_t at = (uint64_t)handler;
-
-	return (struct gate){
-		.low = (at & 0xFFFF) | 0x00008E0000080000ull | ((at >> 16 & 0xFFFF) << 48),
-		.high = at >> 32,
-	};
-}
-
-/* The boot IDT, whose null handlers report what we do not expect, with gates for upcalls of each kind. */
+/* Gates for upcalls of each kind; the boot IDT's null handlers report what we do not expect. */
 static void make_idt(const struct hvm_info_tag *hrt)
 {
-	struct table_register boot = read_idtr();
-
-	for (unsigned i = 0; i < VECTORS; i++)
-		serve.idt[i] = ((const struct gate *)boot.base)[i];
+	idt_copy_boot(serve.idt);
 	serve.idt[VECTOR_PF] = gate_to(upcall_by_fault);
 	serve.idt[VECTOR_GP] = gate_to(upcall_by_fault);
 	serve.idt[hrt->hrt_int_vector] = gate_to(upcall_by_interrupt);
@@ -265,7 +248,7 @@ _Noreturn void serve_for_ever(struct core *core)
 {
 	const char *wait = info_option(&core->info, "wait=") ?: "";
 
-	write_idtr((struct table_register){.limit = sizeof(serve.idt) - 1, .base = (uint64_t)serve.idt});
+	idt_load(serve.idt);
 	enable_lapic();
 	say(core, "serves");
 	if (option_is(wait, "spin"))
