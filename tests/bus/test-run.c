@@ -11,40 +11,13 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "harness.h"
+#include "vms.h"
 
 TestSuite(run, .init = harness_start, .fini = harness_stop, .timeout = 60);
 
-static int start(const char *name)
-{
-	return call(MANAGER, "StartVM", "st", name, (uint64_t)0);
-}
-
-static int shutdown_vm(const char *name)
-{
-	return call(MANAGER, "ShutdownVM", "stt", name, (uint64_t)0, (uint64_t)0);
-}
-
-/* Defines VM "a" with a monitor that behaves like this, and starts it. */
-static void run_vm(const char *behaviour)
-{
-	define_vm("a", behaviour);
-	expect_success(start("a"));
-}
-
 static pid_t leader(void)
 {
-	return (pid_t)atoi(property(VM("a"), "Leader"));
-}
-
-static bool process_gone(pid_t pid)
-{
-	for (int i = 0; i < 300; i++) {
-		if (kill(pid, 0) < 0 && errno == ESRCH)
-			return true;
-		usleep(10000);
-	}
-	return false;
+	return vm_leader("/org/hvmd1/vm/a");
 }
 
 Test(run, start_ends_when_the_hrt_runs)
@@ -62,7 +35,7 @@ Test(run, shows_the_launch_digest_of_the_run)
 {
 	define_vm("a", "");
 	cr_expect_str_eq(property(VM("a"), "LaunchDigest"), "");
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 	cr_expect_str_eq(property(VM("a"), "LaunchDigest"),
 		"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f");
 	expect_success(shutdown_vm("a"));
@@ -104,7 +77,7 @@ Test(run, start_adds_to_the_command_line_for_this_run)
 {
 	define_open("");
 	expect_error(start_with("append-hrt", "refuse-start"), "org.hvmd1.NotSupported", "");
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 	expect_success(shutdown_vm("a"));
 	expect_error(start_with("append", "refuse-setup"), "org.hvmd1.BadBootImage", "");
 }
@@ -169,7 +142,7 @@ Test(run, shutdown_ends_the_monitor)
 	cr_expect_str_eq(property(HRT("a"), "State"), "inactive");
 	cr_expect_eq(leader(), 0);
 	cr_expect(process_gone(pid));
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 }
 
 Test(run, methods_of_the_vm_itself_do_the_same)
@@ -210,7 +183,7 @@ Test(run, terminate_does_not_wait_for_the_monitor)
 Test(run, what_runs_is_not_started_again)
 {
 	run_vm("");
-	expect_error(start("a"), "org.hvmd1.AlreadyRunning", "VM a is already running");
+	expect_error(start_vm("a"), "org.hvmd1.AlreadyRunning", "VM a is already running");
 }
 
 Test(run, what_does_not_run_cannot_be_stopped_reset_or_watched)
@@ -263,7 +236,7 @@ Test(run, life_is_signalled)
 Test(run, image_that_is_refused_is_said_and_kept)
 {
 	define_vm("a", "refuse-setup");
-	expect_error(start("a"), "org.hvmd1.BadBootImage", "there is no Multiboot2 header");
+	expect_error(start_vm("a"), "org.hvmd1.BadBootImage", "there is no Multiboot2 header");
 	cr_expect_str_eq(property(VM("a"), "State"), "failed");
 	cr_expect_str_eq(property(VM("a"), "StateReason"), "start-failed");
 	cr_expect(strstr(property(VM("a"), "StateDetails"), "there is no Multiboot2 header"));
@@ -274,23 +247,23 @@ Test(run, image_that_is_refused_is_said_and_kept)
 Test(run, refused_start_ends_the_monitor)
 {
 	define_vm("a", "refuse-start");
-	expect_error(start("a"), "org.hvmd1.NotSupported", "this host cannot run it");
+	expect_error(start_vm("a"), "org.hvmd1.NotSupported", "this host cannot run it");
 	cr_expect_str_eq(property(VM("a"), "State"), "failed");
 }
 
 Test(run, failed_vm_can_be_defined_anew_and_started)
 {
 	define_vm("a", "refuse-setup");
-	expect_error(start("a"), "org.hvmd1.BadBootImage", "");
+	expect_error(start_vm("a"), "org.hvmd1.BadBootImage", "");
 	define_vm("a", "");
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 	cr_expect_str_eq(property(VM("a"), "State"), "running");
 }
 
 Test(run, monitor_that_dies_while_it_builds_fails_the_start)
 {
 	define_vm("a", "die-in-setup");
-	expect_error(start("a"), "org.freedesktop.DBus.Error.Failed", "exited with status 3");
+	expect_error(start_vm("a"), "org.freedesktop.DBus.Error.Failed", "exited with status 3");
 	cr_expect_str_eq(property(VM("a"), "State"), "failed");
 	cr_expect_str_eq(property(VM("a"), "StateReason"), "vmm-died");
 }
@@ -303,7 +276,7 @@ Test(run, start_under_way_can_be_stopped_and_is_busy_otherwise)
 	sd_bus_call_method_async(
 		harness.bus, &slot, "org.hvmd1", MANAGER, "StartVM", NULL, NULL, "st", "a", (uint64_t)0);
 	cr_assert(property_becomes(VM("a"), "State", "starting"));
-	expect_error(start("a"), "org.hvmd1.Busy", "VM a is starting");
+	expect_error(start_vm("a"), "org.hvmd1.Busy", "VM a is starting");
 	expect_error(call(HRT("a"), "Reset", ""), "org.hvmd1.Busy", "VM a is starting");
 	expect_success(call(MANAGER, "TerminateVM", "s", "a"));
 	cr_expect_str_eq(property(VM("a"), "State"), "inactive");
@@ -342,7 +315,7 @@ Test(run, crash_is_told_with_core_address_and_sentence)
 	cr_expect_str_eq(property(HRT("a"), "State"), "crashed");
 	cr_expect_str_eq(property(HRT("a"), "StateReason"), "triple-fault");
 	cr_expect_gt(leader(), 0, "the monitor keeps it for inspection");
-	expect_error(start("a"), "org.hvmd1.AlreadyRunning", "has crashed; reset it, or stop it first");
+	expect_error(start_vm("a"), "org.hvmd1.AlreadyRunning", "has crashed; reset it, or stop it first");
 }
 
 /* definition() with hrt on_crash="...", started. */
@@ -415,7 +388,7 @@ static void expect_monitor_death(const char *behaviour, const char *part)
 	cr_expect(strstr(property(VM("a"), "StateDetails"), part), "%s", property(VM("a"), "StateDetails"));
 	cr_expect_eq(leader(), 0);
 	define_vm("a", "");
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 }
 
 Test(run, monitor_that_dies_is_noticed)
@@ -463,7 +436,7 @@ Test(run, monitor_that_does_not_greet_is_killed)
 	setenv("FAKE_MONITOR", "no-hello", 1);
 	hvmd_start();
 	define_vm("a", "");
-	expect_error(start("a"), "org.freedesktop.DBus.Error.Failed",
+	expect_error(start_vm("a"), "org.freedesktop.DBus.Error.Failed",
 		"broke the link protocol: its first message is no greeting");
 }
 
@@ -473,7 +446,7 @@ Test(run, monitor_program_that_is_missing_is_named)
 	harness.monitor = "/nonexistent/hvm-monitor";
 	hvmd_start();
 	define_vm("a", "");
-	expect_error(start("a"), "org.freedesktop.DBus.Error.Failed",
+	expect_error(start_vm("a"), "org.freedesktop.DBus.Error.Failed",
 		"starting /nonexistent/hvm-monitor: No such file or directory");
 	cr_expect_str_eq(property(VM("a"), "State"), "inactive");
 }
@@ -484,7 +457,7 @@ Test(run, missing_kvm_is_said_with_what_to_do)
 	harness.kvm = "/nonexistent/kvm";
 	hvmd_start();
 	define_vm("a", "");
-	expect_error(start("a"), "org.hvmd1.KVMUnavailable",
+	expect_error(start_vm("a"), "org.hvmd1.KVMUnavailable",
 		"/nonexistent/kvm does not exist: the kernel module kvm_intel or kvm_amd is not loaded");
 	cr_expect_str_eq(property(MANAGER, "KVMAvailable"), "0");
 	cr_expect_str_eq(property(VM("a"), "State"), "inactive");
@@ -528,7 +501,7 @@ Test(run, hrt_that_is_not_there_is_no_partition)
 		"VM a has no console: nothing in it boots");
 	cr_expect_str_eq(property(VM("a"), "Consoles"), "");
 	cr_expect_str_eq(property(VM("a"), "BootProtocol"), "none");
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 	expect_error(call(MANAGER, "ResetVM", "ssuu", "a", "hrt", 0, 0), "org.hvmd1.InvalidPartition",
 		"VM a has no HRT");
 }
@@ -543,7 +516,7 @@ static void run_ros(const char *behaviour)
 		"<files><file id=\"hrt\" filename=\"kernel\"/></files><ros file_id=\"hrt\" cmdline=\"%s\"/></vm>",
 		behaviour);
 	expect_success(define(text, "a kernel"));
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 }
 
 Test(run, a_ros_that_turns_itself_off_ends_its_vm_for_that_reason)
@@ -553,7 +526,7 @@ Test(run, a_ros_that_turns_itself_off_ends_its_vm_for_that_reason)
 	cr_expect(property_becomes(VM("a"), "State", "inactive"));
 	cr_expect_str_eq(property(VM("a"), "StateReason"), "guest-poweroff");
 	cr_expect_str_eq(property(VM("a"), "ExitReason"), "guest-poweroff");
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 }
 
 Test(run, a_ros_that_turns_itself_off_leaves_the_hrt_running)
@@ -706,9 +679,9 @@ Test(run, console_log_is_kept_and_the_one_before_too)
 	define_vm("a", "");
 	expect_error(call(VM("a"), "OpenConsoleLog", "st", "hrt", (uint64_t)0), "org.hvmd1.NoSuchConsole",
 		"it has not been started yet");
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 	expect_success(shutdown_vm("a"));
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 	expect_success(call(VM("a"), "OpenConsoleLog", "st", "hrt", (uint64_t)0));
 	sd_bus_message_read(call_reply, "h", &fd);
 	cr_assert_gt(read(fd, text, sizeof(text) - 1), 0);
@@ -747,7 +720,7 @@ Test(run, nothing_leaks_over_many_lives)
 		char command[300];
 		size_t n;
 
-		expect_success(start("a"));
+		expect_success(start_vm("a"));
 		expect_success(shutdown_vm("a"));
 		snprintf(command, sizeof(command), "ls %s | wc -l", line);
 		f = popen(command, "re");

@@ -12,44 +12,15 @@
 
 #include "abi/link.h"
 #include "base/clock.h"
-#include "harness.h"
+#include "vms.h"
 
 #define HRT_ITSELF "/org/hvmd1/vm/a/partition/hrt", "org.hvmd1.HRT"
 
 TestSuite(survival, .init = harness_start, .fini = harness_stop, .timeout = 60);
 
-static int start(const char *name)
-{
-	return call(MANAGER, "StartVM", "st", name, (uint64_t)0);
-}
-
-static int shutdown_vm(const char *name)
-{
-	return call(MANAGER, "ShutdownVM", "stt", name, (uint64_t)0, (uint64_t)0);
-}
-
-/* Defines VM "a" with a monitor that behaves like this, and starts it. */
-static void run_vm(const char *behaviour)
-{
-	define_vm("a", behaviour);
-	expect_success(start("a"));
-}
-
 static pid_t leader(void)
 {
-	return (pid_t)atoi(property(VM("a"), "Leader"));
-}
-
-/* Of a hvmd that is gone we inherit the monitors, and are the ones to reap them. */
-static bool process_gone(pid_t pid)
-{
-	for (int i = 0; i < 300; i++) {
-		waitpid(pid, NULL, WNOHANG);
-		if (kill(pid, 0) < 0 && errno == ESRCH)
-			return true;
-		usleep(10000);
-	}
-	return false;
+	return vm_leader("/org/hvmd1/vm/a");
 }
 
 /* Ends hvmd so, and starts another. */
@@ -103,13 +74,13 @@ Test(survival, vms_run_on_when_hvmd_is_killed_and_can_be_controlled_as_before)
 	expect_success(call(VM("a"), "GetTelemetry", "ast", 0, (uint64_t)0));
 	expect_success(call(VM("a"), "OpenConsole", "st", "", (uint64_t)0));
 	expect_success(call(VM("a"), "GetMemoryPlan", "t", (uint64_t)1));
-	expect_error(start("a"), "org.hvmd1.AlreadyRunning", "VM a is already running");
+	expect_error(start_vm("a"), "org.hvmd1.AlreadyRunning", "VM a is already running");
 	expect_success(call(MANAGER, "ResetVM", "ssuu", "a", "all", 0, 0));
 	cr_expect_str_eq(property(VM("a"), "NResets"), "2");
 	expect_success(shutdown_vm("a"));
 	cr_expect(process_gone(pid));
 	cr_expect_str_eq(property(VM("a"), "State"), "inactive");
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 }
 
 Test(survival, uptime_goes_on)
@@ -197,7 +168,7 @@ Test(survival, vm_that_ended_meanwhile_has_failed_and_starts_again)
 	cr_expect_str_eq(property(VM("a"), "State"), "failed");
 	cr_expect_str_eq(property(VM("a"), "StateReason"), "vmm-died");
 	cr_expect_str_eq(property(VM("a"), "StateDetails"), "its monitor ended while no hvmd was there to see it");
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 	change_hvmd(SIGKILL);
 	cr_expect_str_eq(property(VM("a"), "State"), "running");
 }
@@ -245,7 +216,7 @@ static void expect_control_of_another_version(const char *behaviour, unsigned ve
 	cr_expect_str_eq(property(VM("a"), "NResets"), "1");
 	expect_success(shutdown_vm("a"));
 	cr_expect_str_eq(property(VM("a"), "State"), "inactive");
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 	expect_success(call(MANAGER, "TerminateVM", "s", "a"));
 }
 
@@ -277,7 +248,7 @@ Test(survival, monitor_that_is_too_old_runs_on_and_can_be_terminated)
 	cr_expect_eq(kill(pid, 0), 0);
 	expect_success(call(MANAGER, "TerminateVM", "s", "a"));
 	cr_expect(process_gone(pid));
-	expect_success(start("a"));
+	expect_success(start_vm("a"));
 }
 
 Test(survival, monitor_that_does_not_greet_holds_nobody_up_and_can_be_ended)

@@ -1,92 +1,125 @@
 /*
- * test-load.c - many VMs at once, and one VM many times (R10)
+ * test-load.c - many definitions, many VMs at once, and one VM many times (R10)
  *
- * In make check few; make check-load says more, by HVMD_GUESTS, HVMD_KILLS, HVMD_RESETS and HVMD_CYCLES. No operation may fail,
- * and neither hvmd nor a monitor may hold more in the end than at the beginning.
+ * In make check few; make check-load says more, by HVMD_DEFINES, HVMD_VMS, HVMD_GUESTS, HVMD_KILLS, HVMD_RESETS and HVMD_SOAK,
+ * which is minutes. No operation may fail, and neither hvmd nor a monitor may come to hold more and more.
  */
 #include <criterion/criterion.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "harness.h"
+#include "guests.h"
 
-#define GUESTS_MAX    1000u
-#define AT_ONCE       100u
-#define ANSWER_USEC   (600 * 1000000ull)
-#define SLACK_KIB     64u   /* of the heap */
-#define OPERATIONS_PER_KIB 1000u
+#define AT_ONCE     100u
+#define ANSWER_USEC (600 * 1000000ull)
+#define SLACK_KIB   64u /* of a heap that finds its size */
+#define MINUTE_USEC 60000000ull
 
-static const char *built(const char *name)
+TestSuite(load, .init = guests_begin, .fini = harness_stop, .timeout = 200000);
+
+/* --- What a process holds, over many operations ------------------------------------------------------------- */
+
+#define SAMPLES_MAX 4096u
+
+struct growth {
+	const char *whose;
+	pid_t pid;
+	unsigned n;
+	double at[SAMPLES_MAX], kib[SAMPLES_MAX]; /* at: operations so far */
+	unsigned descriptors[SAMPLES_MAX];
+};
+
+static void growth_sample(struct growth *g, double operations)
 {
-	static char path[512];
-	const char *build = getenv("top_builddir");
-
-	snprintf(path, sizeof(path), "%s/%s", build ? build : ".", name);
-	return path;
+	if (g->n >= SAMPLES_MAX)
+		return;
+	g->at[g->n] = operations;
+	g->kib[g->n] = (double)process_resident(g->pid);
+	g->descriptors[g->n++] = process_descriptors(g->pid);
 }
 
-static void begin(void)
+/* Least squares over the second half of the samples: by then the heap has found its size. KiB per operation. */
+static double growth_slope(const struct growth *g)
 {
-	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	double n = 0, x = 0, y = 0, xx = 0, xy = 0;
 
-	if (fd < 0)
-		cr_skip_test("/dev/kvm cannot be opened");
-	close(fd);
-	harness.kvm = "/dev/kvm";
-	harness.monitor = strdup(built("hvm-monitor"));
-	harness_start();
+	for (unsigned i = g->n / 2; i < g->n; i++) {
+		n++;
+		x += g->at[i];
+		y += g->kib[i];
+		xx += g->at[i] * g->at[i];
+		xy += g->at[i] * g->kib[i];
+	}
+	return n * xx - x * x > 0 ? (n * xy - x * y) / (n * xx - x * x) : 0;
 }
 
-static void end(void)
+/* 1 KiB for each 1000 operations; a few operations more say nothing, but for the slack. */
+static void expect_no_growth(const struct growth *g)
 {
-	if (harness.dbus > 0)
-		harness_stop();
+	unsigned half = g->n / 2, last = g->n - 1;
+	double operations = g->at[last] - g->at[half], slope = growth_slope(g);
+
+	figure("%s after %.0f operations: %.0f KiB, %u descriptors; after %.0f: %.0f KiB, %u; slope of the latter half: %.3f KiB per 1000\n",
+		g->whose, g->at[0], g->kib[0], g->descriptors[0], g->at[last], g->kib[last], g->descriptors[last], slope * 1000);
+	cr_expect_leq(slope * operations, SLACK_KIB + operations / 1000, "%s grows by %.3f KiB in 1000 operations", g->whose,
+		slope * 1000);
+	if (operations >= 1000 * SLACK_KIB)
+		cr_expect_leq(slope * 1000, 1, "%s grows by %.3f KiB in 1000 operations", g->whose, slope * 1000);
+	cr_expect_eq(g->descriptors[half], g->descriptors[last], "%s: %u descriptors, and then %u", g->whose, g->descriptors[half],
+		g->descriptors[last]);
 }
 
-TestSuite(load, .init = begin, .fini = end, .timeout = 100000);
+static struct growth of_hvmd, of_monitor;
 
-static const char *vm_name(unsigned i)
+static void growth_begin(struct growth *g, const char *whose, pid_t pid)
 {
-	static char name[16];
-
-	snprintf(name, sizeof(name), "g%u", i);
-	return name;
+	g->whose = whose;
+	g->pid = pid;
+	g->n = 0;
 }
 
-static const char *object(unsigned i)
-{
-	static char path[64];
+/* --- Definitions ---------------------------------------------------------------------------------------------- */
 
-	snprintf(path, sizeof(path), "/org/hvmd1/vm/g%u", i);
-	return path;
+/* Each definition anew, round by round, with another command line. */
+static void define_all(unsigned n_vms, unsigned round)
+{
+	char cmdline[32];
+
+	snprintf(cmdline, sizeof(cmdline), "mode=park round=%u", round);
+	guests_define(n_vms, cmdline);
 }
 
-/* A guest that does nothing, so that it is hvmd and the monitors that have the load. */
-static void define_guests(unsigned n)
+static unsigned vms_listed(void)
 {
-	int fd = open(built("examples/guests/reference.elf"), O_RDONLY | O_CLOEXEC);
+	unsigned n = 0;
 
-	cr_assert_geq(fd, 0);
-	for (unsigned i = 0; i < n; i++)
-		expect_success(call(MANAGER, "DefineVM", "sa{sh}t", definition(vm_name(i), "mode=park"), 1, "hrt", fd, (uint64_t)0));
-	close(fd);
+	expect_success(call(MANAGER, "ListVMs", ""));
+	sd_bus_message_enter_container(call_reply, 'a', "(saysuo)");
+	while (sd_bus_message_skip(call_reply, "(saysuo)") > 0)
+		n++;
+	return n;
 }
 
-static int start(unsigned i)
+Test(load, definitions_come_and_go_and_leave_nothing)
 {
-	return call(MANAGER, "StartVM", "st", vm_name(i), (uint64_t)0);
+	unsigned n = number_of("HVMD_DEFINES", 120, 1000000), n_vms = number_of("HVMD_VMS", 20, GUESTS_MAX);
+
+	growth_begin(&of_hvmd, "definitions: hvmd", harness.hvmd);
+	for (unsigned round = 0; round * n_vms < n; round++) {
+		define_all(n_vms, round);
+		cr_assert_eq(vms_listed(), n_vms);
+		growth_sample(&of_hvmd, (round + 1) * n_vms);
+	}
+	expect_no_growth(&of_hvmd);
+	for (unsigned i = 0; i < n_vms; i++)
+		expect_success(call(MANAGER, "UndefineVM", "st", guest_name(i), (uint64_t)0));
+	cr_expect_eq(vms_listed(), 0);
 }
 
-static int terminate(unsigned i)
-{
-	return call(MANAGER, "TerminateVM", "s", vm_name(i));
-}
+/* --- Many at once --------------------------------------------------------------------------------------------- */
 
 static unsigned n_answers, n_failures;
 
@@ -109,7 +142,7 @@ static void start_at_once(unsigned from, unsigned to)
 		sd_bus_message *m = NULL;
 
 		sd_bus_message_new_method_call(harness.bus, &m, "org.hvmd1", MANAGER, "StartVM");
-		sd_bus_message_append(m, "st", vm_name(i), (uint64_t)0);
+		sd_bus_message_append(m, "st", guest_name(i), (uint64_t)0);
 		expect_success(sd_bus_call_async(harness.bus, NULL, m, on_answer, NULL, ANSWER_USEC));
 		sd_bus_message_unref(m);
 	}
@@ -118,99 +151,98 @@ static void start_at_once(unsigned from, unsigned to)
 			sd_bus_wait(harness.bus, UINT64_MAX);
 }
 
-static pid_t leader(unsigned i)
+static struct guest_look before[GUESTS_MAX], now[GUESTS_MAX];
+
+static void expect_running(unsigned n)
 {
-	return (pid_t)atoi(property(object(i), "org.hvmd1.VM", "Leader"));
+	guests_look(n, now);
+	for (unsigned i = 0; i < n; i++)
+		cr_expect_str_eq(now[i].state, "running", "VM %s is %s", guest_name(i), now[i].state);
 }
 
 /* hvmd is killed again and again: the next one has them all (R4). */
 static void expect_survival(unsigned n)
 {
-	static pid_t leaders[GUESTS_MAX];
-
-	for (unsigned i = 0; i < n; i++)
-		leaders[i] = leader(i);
+	guests_look(n, before);
 	for (unsigned rounds = number_of("HVMD_KILLS", 3, 1000000); rounds > 0; rounds--) {
 		hvmd_stop(SIGKILL);
 		hvmd_start();
-		for (unsigned i = 0; i < n; i++) {
-			cr_expect_eq(leader(i), leaders[i]);
-			cr_expect_str_eq(property(object(i), "org.hvmd1.VM", "State"), "running");
-		}
+		expect_running(n);
+		for (unsigned i = 0; i < n; i++)
+			cr_expect_eq(now[i].leader, before[i].leader);
 	}
 }
 
 Test(load, a_hundred_starts_at_once_all_go_well)
 {
-	unsigned n = number_of("HVMD_GUESTS", 12, GUESTS_MAX), descriptors;
+	unsigned n = number_of("HVMD_GUESTS", 12, GUESTS_MAX), n_vms = number_of("HVMD_VMS", 20, GUESTS_MAX), descriptors;
+	uint64_t begin;
 
-	define_guests(n);
+	define_all(n_vms, 0);
 	descriptors = process_descriptors(harness.hvmd);
+	begin = clock_usec();
 	for (unsigned from = 0; from < n; from += AT_ONCE)
 		start_at_once(from, from + AT_ONCE < n ? from + AT_ONCE : n);
+	figure("%u defined, %u started, %u at a time, in %.1f s\n", n_vms, n, AT_ONCE, (double)(clock_usec() - begin) / 1e6);
 	cr_expect_eq(n_failures, 0, "%u of %u starts failed", n_failures, n);
-	for (unsigned i = 0; i < n; i++)
-		cr_expect_str_eq(property(object(i), "org.hvmd1.VM", "State"), "running");
+	expect_running(n);
 	expect_survival(n);
 	for (unsigned i = 0; i < n; i++)
-		expect_success(call(MANAGER, "ResetVM", "ssuu", vm_name(i), "hrt", 0, 0));
+		expect_success(reset_vm(guest_name(i), "hrt"));
 	for (unsigned i = 0; i < n; i++)
-		expect_success(terminate(i));
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
+		expect_success(terminate_vm(guest_name(i)));
+	cr_expect_eq(monitors_alive(), 0);
 	cr_expect_leq(process_descriptors(harness.hvmd), descriptors + 1, "the image stays in memory, and nothing else");
 }
 
-/* What is held, before and after. */
-static void expect_no_growth(pid_t pid, const char *whose, unsigned long resident, unsigned descriptors, unsigned n)
-{
-	unsigned long now = process_resident(pid);
-
-	cr_expect_leq(now, resident + SLACK_KIB + n / OPERATIONS_PER_KIB, "%s: %lu KiB, and after %u operations %lu", whose,
-		resident, n, now);
-	cr_expect_eq(process_descriptors(pid), descriptors, "%s: %u descriptors, and then %u", whose, descriptors,
-		process_descriptors(pid));
-}
+/* --- One many times ----------------------------------------------------------------------------------------------- */
 
 Test(load, resets_leave_nothing)
 {
-	unsigned n = number_of("HVMD_RESETS", 300, UINT32_MAX), warm_up = n / 10;
-	unsigned long hvmd = 0, monitor = 0;
-	unsigned hvmds = 0, monitors = 0;
-	pid_t pid;
+	unsigned n = number_of("HVMD_RESETS", 300, UINT32_MAX), every = n / 200 + 1;
 
-	define_guests(1);
-	expect_success(start(0));
-	pid = (pid_t)atoi(property(object(0), "org.hvmd1.VM", "Leader"));
-	for (unsigned i = 0; i < n + warm_up; i++) {
-		if (i == warm_up) {
-			hvmd = process_resident(harness.hvmd);
-			hvmds = process_descriptors(harness.hvmd);
-			monitor = process_resident(pid);
-			monitors = process_descriptors(pid);
+	guests_define(1, "mode=park");
+	expect_success(start_vm(guest_name(0)));
+	growth_begin(&of_hvmd, "resets: hvmd", harness.hvmd);
+	growth_begin(&of_monitor, "resets: the monitor", vm_leader(guest_object(0)));
+	for (unsigned i = 0; i < n; i++) {
+		expect_success(reset_vm(guest_name(0), i % 2 ? "hrt" : "all"));
+		if (i % every == 0 || i + 1 == n) {
+			growth_sample(&of_hvmd, i + 1);
+			growth_sample(&of_monitor, i + 1);
 		}
-		expect_success(call(MANAGER, "ResetVM", "ssuu", "g0", i % 2 ? "hrt" : "all", 0, 0));
 	}
-	expect_no_growth(harness.hvmd, "hvmd", hvmd, hvmds, n);
-	expect_no_growth(pid, "the monitor", monitor, monitors, n);
-	expect_success(terminate(0));
+	expect_no_growth(&of_hvmd);
+	expect_no_growth(&of_monitor);
+	expect_success(terminate_vm(guest_name(0)));
 }
 
-Test(load, starts_and_stops_leave_nothing)
+/* All that is done with a VM in its life: five operations. */
+static void live_once(unsigned i)
 {
-	unsigned n = number_of("HVMD_CYCLES", 30, UINT32_MAX), warm_up = n / 10 + 3, descriptors = 0;
-	unsigned long resident = 0;
+	expect_success(start_vm(guest_name(i)));
+	expect_success(call(guest_object(i), "org.hvmd1.VM", "GetTelemetry", "ast", 0, (uint64_t)0));
+	expect_success(reset_vm(guest_name(i), "hrt"));
+	expect_success(reset_vm(guest_name(i), "all"));
+	expect_success(i % 2 ? shutdown_vm(guest_name(i)) : terminate_vm(guest_name(i)));
+}
 
-	define_guests(1);
-	for (unsigned i = 0; i < n + warm_up; i++) {
-		if (i == warm_up) {
-			resident = process_resident(harness.hvmd);
-			descriptors = process_descriptors(harness.hvmd);
-		}
-		expect_success(start(0));
-		expect_success(call(object(0), "org.hvmd1.VM", "GetTelemetry", "ast", 0, (uint64_t)0));
-		expect_success(call(MANAGER, "ResetVM", "ssuu", "g0", "hrt", 0, 0));
-		expect_success(call(MANAGER, "ShutdownVM", "stt", "g0", (uint64_t)0, (uint64_t)0));
+/* HVMD_SOAK=1440 is a day. */
+Test(load, soak_of_starts_resets_and_stops_leaves_nothing)
+{
+	unsigned minutes = getenv("HVMD_SOAK") ? number_of("HVMD_SOAK", 1, 100000) : 0, n = 0;
+	uint64_t begin = clock_usec(), end = begin + minutes * MINUTE_USEC, step = (end - begin) / 400, next = begin;
+
+	guests_define(4, "mode=tick hz=10");
+	growth_begin(&of_hvmd, "soak: hvmd", harness.hvmd);
+	for (; n < 30 || clock_usec() < end; n++) {
+		live_once(n % 4);
+		if (clock_usec() < next)
+			continue;
+		next = clock_usec() + step;
+		growth_sample(&of_hvmd, 5.0 * (n + 1));
 	}
-	expect_no_growth(harness.hvmd, "hvmd", resident, descriptors, 4 * n);
+	figure("soak of %u minutes: %u lives of VMs\n", minutes, n);
+	expect_no_growth(&of_hvmd);
+	cr_expect_eq(monitors_alive(), 0);
 }

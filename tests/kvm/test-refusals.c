@@ -18,21 +18,12 @@
 
 #include "base/macro.h"
 #include "fakes/refusals.h"
-#include "harness.h"
+#include "vms.h"
 
 static const int errors[] = {ENOMEM, EIO, EINTR, EAGAIN, EMFILE, ENOSPC, EPERM};
 
 static struct refusals *refusals;
 static char path[] = "/tmp/hvmd-refusals.XXXXXX";
-
-static const char *built(const char *name)
-{
-	static char built_path[512];
-	const char *build = getenv("top_builddir");
-
-	snprintf(built_path, sizeof(built_path), "%s/%s", build ? build : ".", name);
-	return built_path;
-}
 
 static void define_guest(void)
 {

@@ -1,222 +1,217 @@
 /*
  * test-survival.c - real guests that count, and a hvmd, or a monitor, that is killed again and again (R4, R5)
  *
- * hvmd's kills come at drawn moments, while nothing happens or while guests are reset or defined. HVMD_KILLS says how
- * many, HVMD_GUESTS how many guests; make check has few of both, make check-survival 1000 kills of 10.
+ * hvmd's kills come at drawn moments, while nothing happens or while VMs are reset, defined, started or ended. HVMD_KILLS
+ * says how many, HVMD_GUESTS how many guests; make check has few of both, make check-survival 1000 kills of 200.
  */
 #include <criterion/criterion.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "harness.h"
+#include "guests.h"
 
-#define VMS_MAX 200u
-#define BEAT_MSEC 3000 /* guests beat ten times a second; a loaded host may take longer */
+#define EXTRA        "extra" /* a VM beside the others, which is started and ended */
+#define HZ           2u      /* what guests count */
+#define STILL_USEC   5000000 /* a guest that has not counted for so long has stopped; a loaded host may be slow */
+#define SETTLE_USEC  5000000
+#define WARM_UP      5
+#define GROWTH_KIB   64      /* R5 */
 
-static pid_t leaders[VMS_MAX];
-static uint64_t beats[VMS_MAX];
-static unsigned n_vms = 3;
+static struct guest_look first[GUESTS_MAX], before[GUESTS_MAX], now[GUESTS_MAX];
+static uint64_t counted_usec[GUESTS_MAX]; /* when it was last seen to have counted */
+static uint64_t longest_still;
+static unsigned n_guests;
 
-static const char *built(const char *name)
+TestSuite(survival, .init = guests_begin, .fini = harness_stop, .timeout = 40000);
+
+static bool all_count(void)
 {
-	static char path[512];
-	const char *build = getenv("top_builddir");
-
-	snprintf(path, sizeof(path), "%s/%s", build ? build : ".", name);
-	return path;
+	guests_look(n_guests, now);
+	for (unsigned i = 0; i < n_guests; i++)
+		if (now[i].heartbeats == before[i].heartbeats)
+			return false;
+	return true;
 }
 
-static void begin(void)
+/* From here on they are looked at. */
+static void expect_all_count(const char *when)
 {
-	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	uint64_t until = clock_usec() + 6 * STILL_USEC;
+	bool ok;
 
-	if (fd < 0)
-		cr_skip_test("/dev/kvm cannot be opened");
-	close(fd);
-	harness.kvm = "/dev/kvm";
-	harness.monitor = strdup(built("hvm-monitor"));
-	harness_start();
+	guests_look(n_guests, before);
+	while (!(ok = all_count()) && clock_usec() < until)
+		usleep(50000);
+	cr_assert(ok, "%s: not all count", when);
+	memcpy(before, now, sizeof(before));
+	for (unsigned i = 0; i < n_guests; i++)
+		counted_usec[i] = clock_usec();
 }
 
-TestSuite(survival, .fini = harness_stop, .timeout = 3600);
-
-static const char *vm_name(unsigned i)
+static void start_guests(unsigned n)
 {
-	static char names[4][16];
-	char *name = names[i % 4];
+	char cmdline[32];
 
-	snprintf(name, sizeof(names[0]), "g%u", i);
-	return name;
+	n_guests = n;
+	snprintf(cmdline, sizeof(cmdline), "mode=tick hz=%u", HZ);
+	guests_define(n, cmdline);
+	for (unsigned i = 0; i < n; i++)
+		expect_success(start_vm(guest_name(i)));
+	expect_all_count("at first");
+	memcpy(first, before, sizeof(first));
 }
 
-static const char *vm_object(unsigned i)
-{
-	static char path[64];
+/* --- hvmd is killed ----------------------------------------------------------------------------------------- */
 
-	snprintf(path, sizeof(path), "/org/hvmd1/vm/g%u", i);
-	return path;
+static void send(const char *method, const char *types, const char *name, uint64_t flags)
+{
+	sd_bus_call_method_async(harness.bus, NULL, "org.hvmd1", MANAGER, method, NULL, NULL, types, name, flags);
 }
 
-static void define_guest(const char *name)
+/* Calls whose answers nobody waits for, so that the kill comes in the middle of them. Which VM may be reset, or n_guests. */
+static unsigned ask_for_something(unsigned round)
 {
-	int fd = open(built("examples/guests/reference.elf"), O_RDONLY | O_CLOEXEC);
+	unsigned guest = (unsigned)rand() % n_guests;
 
-	cr_assert_geq(fd, 0);
-	expect_success(call(MANAGER, "DefineVM", "sa{sh}t", definition(name, "mode=count"), 1, "hrt", fd, (uint64_t)0));
-	close(fd);
-}
-
-static uint64_t heartbeats(unsigned i)
-{
-	const char *key, *contents;
-	uint64_t value = 0;
-
-	expect_success(call(vm_object(i), "org.hvmd1.VM", "GetTelemetry", "ast", 0, (uint64_t)0));
-	sd_bus_message_enter_container(call_reply, 'a', "{sv}");
-	while (sd_bus_message_enter_container(call_reply, 'e', "sv") > 0) {
-		sd_bus_message_read(call_reply, "s", &key);
-		sd_bus_message_peek_type(call_reply, NULL, &contents);
-		if (strcmp(key, "vcpu.1.heartbeats") == 0)
-			sd_bus_message_read(call_reply, "v", "t", &value);
-		else
-			sd_bus_message_skip(call_reply, "v");
-		sd_bus_message_exit_container(call_reply);
-	}
-	return value;
-}
-
-static bool beats_on(unsigned i, uint64_t before)
-{
-	for (int wait = 0; wait < BEAT_MSEC / 20; wait++) {
-		if (heartbeats(i) > before)
-			return true;
-		usleep(20000);
-	}
-	return false;
-}
-
-static void start_guests(void)
-{
-	for (unsigned i = 0; i < n_vms; i++) {
-		define_guest(vm_name(i));
-		expect_success(call(MANAGER, "StartVM", "st", vm_name(i), (uint64_t)0));
-		leaders[i] = (pid_t)atoi(property(vm_object(i), "org.hvmd1.VM", "Leader"));
-		cr_assert(beats_on(i, 0), "VM %s does not count", vm_name(i));
-	}
-}
-
-/* Calls whose answers nobody waits for, so that the kill comes in the middle of them. */
-static void ask_for_something(unsigned round)
-{
-	const char *name = vm_name(round % n_vms);
-
-	if (round % 3 == 0)
-		sd_bus_call_method_async(harness.bus, NULL, "org.hvmd1", MANAGER, "ResetVM", NULL, NULL, "ssuu", name,
-			"hrt", 0, 0);
-	if (round % 3 == 1)
+	switch (round % 5) {
+	case 0:
+		sd_bus_call_method_async(harness.bus, NULL, "org.hvmd1", MANAGER, "ResetVM", NULL, NULL, "ssuu",
+			guest_name(guest), "hrt", 0, 0);
+		break;
+	case 1:
 		sd_bus_call_method_async(harness.bus, NULL, "org.hvmd1", MANAGER, "DefineVM", NULL, NULL, "sa{sh}t",
 			"<vm name=\"other\" class=\"PC\"><memory>16</memory><cores count=\"1\"/></vm>", 0, (uint64_t)0);
+		break;
+	case 2:
+		send("StartVM", "st", EXTRA, 0);
+		break;
+	case 3:
+		send("TerminateVM", "s", EXTRA, 0);
+		break;
+	}
 	sd_bus_flush(harness.bus);
-	usleep((useconds_t)(rand() % 3000));
+	usleep((useconds_t)(rand() % 5000));
+	return round % 5 == 0 ? guest : n_guests;
 }
 
-static unsigned n_monitors(void)
+static void expect_guest_as_before(unsigned i, unsigned round, bool maybe_reset)
 {
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < n_vms; i++)
-		n += kill(leaders[i], 0) == 0;
-	return n;
+	cr_assert_str_eq(now[i].state, "running", "round %u: VM %s is %s", round, guest_name(i), now[i].state);
+	cr_assert_eq(now[i].leader, before[i].leader, "round %u: VM %s has another process", round, guest_name(i));
+	cr_assert(now[i].resets == before[i].resets || (maybe_reset && now[i].resets == before[i].resets + 1),
+		"round %u: VM %s had %lu resets, and has %lu", round, guest_name(i), before[i].resets, now[i].resets);
+	cr_assert_geq(now[i].heartbeats, before[i].heartbeats, "round %u: VM %s: counters are never lost", round, guest_name(i));
 }
 
-/* All of them at once: what one has counted while others were asked counts. */
-static void expect_all_count(unsigned round)
+static void expect_guest_counts(unsigned i, unsigned round)
 {
-	for (unsigned i = 0; i < n_vms; i++) {
-		uint64_t now = heartbeats(i);
+	uint64_t still = clock_usec() - counted_usec[i];
 
-		cr_expect_geq(now, beats[i], "round %u: counters are never lost", round);
-		beats[i] = now;
+	if (now[i].heartbeats > before[i].heartbeats)
+		counted_usec[i] = clock_usec();
+	else if (still > longest_still)
+		longest_still = still;
+	cr_assert_leq(still, STILL_USEC, "round %u: VM %s does not count any more", round, guest_name(i));
+}
+
+/* No VM has two, and none has outlived its VM. */
+static void expect_one_monitor_each(unsigned round)
+{
+	uint64_t until = clock_usec() + SETTLE_USEC;
+	unsigned wanted, found;
+
+	do {
+		wanted = n_guests + (vm_leader("/org/hvmd1/vm/" EXTRA) != 0);
+		found = monitors_alive();
+	} while (found != wanted && clock_usec() < until && usleep(10000) == 0);
+	cr_assert_eq(found, wanted, "round %u: %u monitors for %u VMs", round, found, wanted);
+}
+
+static void kill_hvmd_once(unsigned round)
+{
+	unsigned reset = ask_for_something(round);
+
+	hvmd_stop(SIGKILL);
+	hvmd_start();
+	guests_look(n_guests, now);
+	for (unsigned i = 0; i < n_guests; i++) {
+		expect_guest_as_before(i, round, i == reset);
+		expect_guest_counts(i, round);
 	}
-	for (unsigned i = 0; i < n_vms; i++)
-		cr_expect(beats_on(i, beats[i]), "round %u: VM %s does not count any more", round, vm_name(i));
+	memcpy(before, now, sizeof(before));
+	expect_one_monitor_each(round);
 }
 
-static void expect_as_before(unsigned round, const unsigned resets[VMS_MAX])
+/* At half its pace or better, over all: no kill has cost it much. A reset may cost it two seconds. */
+static void expect_pace(uint64_t usec)
 {
-	for (unsigned i = 0; i < n_vms; i++) {
-		unsigned n = (unsigned)atoi(property(vm_object(i), "org.hvmd1.VM", "NResets"));
+	for (unsigned i = 0; i < n_guests; i++) {
+		uint64_t counted = now[i].heartbeats - first[i].heartbeats, resets = now[i].resets - first[i].resets;
 
-		cr_expect_str_eq(property(vm_object(i), "org.hvmd1.VM", "State"), "running", "round %u", round);
-		cr_expect_eq(atoi(property(vm_object(i), "org.hvmd1.VM", "Leader")), leaders[i], "round %u", round);
-		cr_expect(n == resets[i] || n == resets[i] + 1, "round %u: %u resets, then %u", round, resets[i], n);
+		cr_expect_geq(2 * counted / HZ + 2 * (resets + 1), usec / 1000000, "VM %s has counted %lu in %lu s, with %lu resets",
+			guest_name(i), counted, (unsigned long)(usec / 1000000), resets);
 	}
-	expect_all_count(round);
 }
 
-Test(survival, guests_count_on_while_hvmd_is_killed_again_and_again, .init = begin)
+Test(survival, guests_count_on_while_hvmd_is_killed_again_and_again)
 {
-	unsigned n = number_of("HVMD_KILLS", 12, 1000000), resets[VMS_MAX];
+	unsigned n = number_of("HVMD_KILLS", 15, 1000000);
+	uint64_t begin;
 
-	n_vms = number_of("HVMD_GUESTS", n_vms, VMS_MAX);
 	srand(1);
-	start_guests();
-	for (unsigned round = 0; round < n; round++) {
-		for (unsigned i = 0; i < n_vms; i++)
-			resets[i] = (unsigned)atoi(property(vm_object(i), "org.hvmd1.VM", "NResets"));
-		ask_for_something(round);
-		hvmd_stop(SIGKILL);
-		hvmd_start();
-		expect_as_before(round, resets);
-	}
-	cr_expect_eq(n_monitors(), n_vms);
-	for (unsigned i = 0; i < n_vms; i++)
-		expect_success(call(MANAGER, "ShutdownVM", "stt", vm_name(i), (uint64_t)0, (uint64_t)0));
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
-	cr_expect_eq(n_monitors(), 0);
+	start_guests(number_of("HVMD_GUESTS", 5, GUESTS_MAX));
+	define_vm(EXTRA, ""); /* its image is none: a start is refused, unless it is killed before */
+	begin = clock_usec();
+	for (unsigned round = 0; round < n; round++)
+		kill_hvmd_once(round);
+	expect_all_count("in the end");
+	expect_pace(clock_usec() - begin);
+	figure("%u guests, hvmd killed %u times in %.0f s; none was seen to stand still for longer than %.1f s\n", n_guests, n,
+		(double)(clock_usec() - begin) / 1e6, (double)longest_still / 1e6);
+	terminate_vm(EXTRA);
+	for (unsigned i = 0; i < n_guests; i++)
+		expect_success(shutdown_vm(guest_name(i)));
+	cr_expect_eq(monitors_alive(), 0);
 }
 
-/* --- A monitor that is killed ------------------------------------------------------------------------------ */
+/* --- A monitor is killed ------------------------------------------------------------------------------------ */
 
-static void kill_and_restart(unsigned i, unsigned round)
+static void kill_and_restart(unsigned round)
 {
-	cr_assert_eq(kill(leaders[i], round % 2 ? SIGKILL : SIGSEGV), 0);
-	cr_assert(property_becomes(vm_object(i), "org.hvmd1.VM", "State", "failed"), "round %u", round);
-	cr_expect_str_eq(property(vm_object(i), "org.hvmd1.VM", "StateReason"), "vmm-died");
+	cr_assert_eq(kill(vm_leader(guest_object(0)), round % 2 ? SIGKILL : SIGSEGV), 0);
+	cr_assert(property_becomes(guest_object(0), "org.hvmd1.VM", "State", "failed"), "round %u", round);
+	cr_expect_str_eq(property(guest_object(0), "org.hvmd1.VM", "StateReason"), "vmm-died");
 	cr_expect_neq(access(harness_path("run/vms/g0.link"), F_OK), 0);
 	cr_expect_neq(access(harness_path("run/vms/g0.xml"), F_OK), 0);
-	expect_success(call(MANAGER, "StartVM", "st", vm_name(i), (uint64_t)0));
-	leaders[i] = (pid_t)atoi(property(vm_object(i), "org.hvmd1.VM", "Leader"));
+	cr_expect_eq(monitors_alive(), n_guests - 1);
+	expect_success(start_vm(guest_name(0)));
 }
 
-#define WARM_UP     5
-#define GROWTH_KIB 64 /* R5 */
-
-Test(survival, a_monitor_that_is_killed_again_and_again_leaves_nothing, .init = begin)
+Test(survival, a_monitor_that_is_killed_again_and_again_leaves_nothing)
 {
-	unsigned n = number_of("HVMD_KILLS", 12, 1000000) + WARM_UP, descriptors = 0;
+	unsigned n = number_of("HVMD_KILLS", 15, 1000000) + WARM_UP, descriptors = 0;
 	unsigned long resident = 0;
-	uint64_t witness;
+	struct guest_look witness;
 
-	n_vms = 2;
-	start_guests();
-	witness = heartbeats(1);
+	start_guests(3);
+	witness = before[1];
 	for (unsigned round = 0; round < n; round++) {
-		kill_and_restart(0, round);
+		kill_and_restart(round);
 		if (round == WARM_UP) {
 			descriptors = process_descriptors(harness.hvmd);
 			resident = process_resident(harness.hvmd);
 		}
 	}
-	cr_expect_eq(process_descriptors(harness.hvmd), descriptors, "%u descriptors, then %u", descriptors, process_descriptors(harness.hvmd));
-	cr_expect_leq(process_resident(harness.hvmd), resident + GROWTH_KIB, "%lu KiB, then %lu", resident, process_resident(harness.hvmd));
-	cr_expect(beats_on(1, witness), "the other VM has noticed");
-	cr_expect_eq(kill(leaders[1], 0), 0);
+	figure("a monitor killed %u times: hvmd had %u descriptors and %lu KiB, and has %u and %lu\n", n, descriptors, resident,
+		process_descriptors(harness.hvmd), process_resident(harness.hvmd));
+	cr_expect_eq(process_descriptors(harness.hvmd), descriptors);
+	cr_expect_leq(process_resident(harness.hvmd), resident + GROWTH_KIB);
+	expect_all_count("in the end");
+	cr_expect_eq(now[1].leader, witness.leader);
+	cr_expect_eq(now[1].resets, witness.resets);
+	cr_expect_gt(now[1].heartbeats, witness.heartbeats, "the other VM has noticed");
 }
