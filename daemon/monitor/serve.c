@@ -6,6 +6,7 @@
 #include "monitor/serve.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -19,6 +20,7 @@
 #include "monitor/inspect.h"
 #include "monitor/measure.h"
 #include "monitor/telemetry.h"
+#include "monitor/terminate.h"
 #include "spec/spec.h"
 #include "spec/wire.h"
 
@@ -48,7 +50,10 @@ static int setup(struct server *server, struct link_message *m, struct error *e)
 	for (size_t i = 0; i < SPEC_FILES_MAX; i++)
 		fds.files[i] = i < spec->n_files ? link_message_take_fd(m, at++) : -1;
 	server->started_usec = clock_usec();
-	return machine_new(take_ptr(spec), &fds, &server->machine, e);
+	r = machine_new(take_ptr(spec), &fds, &server->machine, e);
+	if (r == 0)
+		terminate_watch(server->machine->wake_fd);
+	return r;
 }
 
 static void do_setup(struct server *server, struct link_message *m, struct error *e)
@@ -117,14 +122,37 @@ static void do_reset(struct server *server, struct link_message *m, struct error
 }
 
 /* Before the machine is there, too: then there is just nothing to park. */
-static void do_stop(struct server *server, struct link_message *m, struct error *e)
+static void stop(struct server *server)
 {
 	if (server->machine && !machine_park(server->machine, SERVE_PARK_USEC))
 		log_warning("a core did not leave the guest in time; ending without it");
 	if (server->machine)
 		machine_flush_console(server->machine, UINT64_MAX);
-	tell_reply(server, m, 0, e);
 	server->stopping = true;
+}
+
+static void do_stop(struct server *server, struct link_message *m, struct error *e)
+{
+	stop(server);
+	tell_reply(server, m, 0, e);
+}
+
+/* As a stop that hvmd asks for; hvmd, if it is there, hears why, and does not have to agree. */
+void serve_termination(struct server *server)
+{
+	struct crash why = {.core = UINT32_MAX};
+
+	snprintf(why.text, sizeof(why.text), "the monitor was told to end by SIGTERM, as when its scope is stopped");
+	stop(server);
+	for (int role = 0; role < N_PARTITION_ROLES; role++) {
+		struct partition *p = &server->machine->partitions[role];
+
+		if (!p->present || p->state == PARTITION_FAILED)
+			continue;
+		p->state = PARTITION_PARKED;
+		p->reason = REASON_HOST_REQUEST;
+		tell_state(server, p, &why);
+	}
 }
 
 static void do_telemetry(struct server *server, struct link_message *m, struct error *e)

@@ -50,6 +50,9 @@ struct server {
 /* serve.c: does what the message asks for, and replies. */
 void serve_request(struct server *server, struct link_message *m);
 
+/* Ends the machine, which there is, for somebody else than hvmd (terminate.h). */
+void serve_termination(struct server *server);
+
 /* follow.c: news of the cores, of which machine->wake_fd tells. */
 void follow_cores(struct server *server);
 

@@ -19,6 +19,7 @@
 #include "monitor/console.h"
 #include "monitor/measure.h"
 #include "monitor/serve.h"
+#include "monitor/terminate.h"
 
 static void on_link(struct server *server)
 {
@@ -36,7 +37,10 @@ static void on_wake(struct server *server)
 	ssize_t n = read(server->machine->wake_fd, &count, sizeof(count)); /* cage(run): read */
 
 	(void)n; /* only its arrival matters */
-	follow_cores(server);
+	if (terminate_wanted())
+		serve_termination(server);
+	else
+		follow_cores(server);
 }
 
 /* Milliseconds until the next thing that is due by time; -1: nothing is. */

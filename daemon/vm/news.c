@@ -39,6 +39,13 @@ static bool is_ignored(const struct vm_partition *p)
 		spec_on_crash(vm_spec_in_force(p->vm), p->role) == SPEC_ON_CRASH_IGNORE;
 }
 
+static void end_because(struct vm *vm, const struct monitor_news *news)
+{
+	if (news->details[0])
+		snprintf(vm->life.details.text, sizeof(vm->life.details.text), "%s", news->details); /* what a stop keeps */
+	vm_stop(vm, VM_STOP_USEC, news->reason, NULL, NULL, NULL);
+}
+
 /* on_crash="stop", which a monitor cannot do itself; "reset" it can. */
 static void follow_crash(struct vm *vm, const struct monitor_news *news)
 {
@@ -48,8 +55,7 @@ static void follow_crash(struct vm *vm, const struct monitor_news *news)
 		log_crash(vm, news);
 	if (!stops || vm->life.state == VM_STOPPING)
 		return;
-	snprintf(vm->life.details.text, sizeof(vm->life.details.text), "%s", news->details); /* what a stop keeps */
-	vm_stop(vm, VM_STOP_USEC, news->reason, NULL, NULL, NULL);
+	end_because(vm, news);
 }
 
 /*
@@ -75,7 +81,7 @@ static void follow_partitions(struct vm *vm, const struct monitor_news *news)
 		target = VM_CRASHED;
 	else {
 		if (is_end_of_guest(news))
-			vm_stop(vm, VM_STOP_USEC, news->reason, NULL, NULL, NULL);
+			end_because(vm, news);
 		return;
 	}
 	if (target == vm->life.state && news->reason == REASON_GUEST_RESET) {

@@ -215,3 +215,63 @@ Test(survival, a_monitor_that_is_killed_again_and_again_leaves_nothing)
 	cr_expect_eq(now[1].resets, witness.resets);
 	cr_expect_gt(now[1].heartbeats, witness.heartbeats, "the other VM has noticed");
 }
+
+/* --- A monitor is told to end ------------------------------------------------------------------------------- */
+
+static void expect_terminated(unsigned i)
+{
+	cr_assert(property_becomes(guest_object(i), "org.hvmd1.VM", "State", "inactive"));
+	cr_expect_str_eq(property(guest_object(i), "org.hvmd1.VM", "StateReason"), "host-request");
+	cr_expect_str_eq(property(guest_object(i), "org.hvmd1.VM", "StateDetails"),
+		"the monitor was told to end by SIGTERM, as when its scope is stopped");
+	cr_expect_neq(access(harness_path("run/vms/g0.link"), F_OK), 0);
+}
+
+/* What systemd does when somebody stops its scope, and machinectl terminate. */
+Test(survival, a_monitor_that_gets_sigterm_ends_its_vm_as_a_stop_does)
+{
+	pid_t pid;
+
+	start_guests(2);
+	for (int i = 0; i < 3; i++) {
+		pid = vm_leader(guest_object(0));
+		cr_assert_eq(kill(pid, SIGTERM), 0);
+		expect_terminated(0);
+		cr_expect(process_gone(pid));
+		expect_success(start_vm(guest_name(0)));
+		expect_all_count("it is started again");
+	}
+	hvmd_stop(SIGKILL);
+	hvmd_start();
+	kill(vm_leader(guest_object(0)), SIGTERM);
+	expect_terminated(0);
+	cr_expect_eq(monitors_alive(), 1);
+}
+
+Test(survival, a_monitor_that_gets_sigterm_goes_whatever_its_guest_does)
+{
+	guests_define(1, "mode=spin");
+	expect_success(start_vm(guest_name(0)));
+	kill(vm_leader(guest_object(0)), SIGTERM);
+	expect_terminated(0);
+	guests_define(1, "mode=triple");
+	expect_success(start_vm(guest_name(0)));
+	cr_assert(property_becomes(guest_object(0), "org.hvmd1.VM", "State", "crashed"));
+	kill(vm_leader(guest_object(0)), SIGTERM);
+	expect_terminated(0);
+}
+
+Test(survival, a_monitor_that_gets_sigterm_while_there_is_no_hvmd_goes_too)
+{
+	pid_t pid;
+
+	start_guests(1);
+	pid = before[0].leader;
+	hvmd_stop(SIGKILL);
+	kill(pid, SIGTERM);
+	cr_expect(process_gone(pid));
+	hvmd_start();
+	cr_expect_str_eq(property(guest_object(0), "org.hvmd1.VM", "State"), "failed");
+	cr_expect_str_eq(property(guest_object(0), "org.hvmd1.VM", "StateDetails"),
+		"its monitor ended while no hvmd was there to see it");
+}
