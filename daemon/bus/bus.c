@@ -185,6 +185,8 @@ struct bus *bus_free(struct bus *bus)
 	if (bus->readable)
 		event_free(bus->readable);
 	policy_free(bus->policy);
+	scope_forget(bus);
+	sd_bus_slot_unref(bus->scopes.on_job_removed);
 	if (bus->sd)
 		sd_bus_flush_close_unref(bus->sd);
 	free(bus);

@@ -166,9 +166,6 @@ static void on_state_changed(
 	sd_bus_message *signal = vm_signal(userdata, vm, "StateChanged");
 	int r;
 
-	if (vm->life.state == VM_STARTING)
-		scope_begin(userdata, vm);
-
 	if (!signal)
 		return;
 	r = sd_bus_message_append(signal, "sss", vm_state_to_string(before),
@@ -230,6 +227,11 @@ static void on_reloading(void *userdata, bool begins)
 	sd_bus_emit_signal(bus->sd, HVMD_PATH, HVMD_IFACE_MANAGER, "Reloading", "b", (int)begins);
 }
 
+static bool on_place(void *userdata, struct vm *vm)
+{
+	return scope_begin(userdata, vm);
+}
+
 const struct vm_listener bus_listener = {
 	.added = on_added,
 	.removed = on_removed,
@@ -241,4 +243,5 @@ const struct vm_listener bus_listener = {
 	.partition_removed = on_partition_removed,
 	.host_changed = on_host_changed,
 	.reloading = on_reloading,
+	.place = on_place,
 };

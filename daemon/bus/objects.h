@@ -22,7 +22,13 @@ struct bus {
 	struct policy *policy;
 	struct event *readable, *writable, *timer;
 	size_t n_vms_told; /* what NVMs was when it was last told */
-	bool has_scopes, scopes_refused; /* what systemd said last, and that it has once refused */
+	struct {
+		bool given, refused;     /* what was answered last, and whether there was ever a refusal */
+		unsigned n_open;         /* questions without an answer */
+		uint64_t heard_usec;     /* CLOCK_MONOTONIC: when one was last answered, or the first of those was asked */
+		struct question *jobs;   /* owned: what systemd has not done yet */
+		sd_bus_slot *on_job_removed; /* owned */
+	} scopes; /* scope.c */
 	/* borrowed */
 	struct registry *registry;
 };
@@ -96,8 +102,14 @@ int reset_scope(sd_bus_message *call, struct vm *vm, enum link_scope scope, sd_b
 
 /* scope.c */
 
-/* Asks for a scope of its own for the monitor of a VM, and for an entry in the list of machined's. */
-void scope_begin(struct bus *bus, const struct vm *vm);
+/*
+ * Asks for a scope of its own for the monitor of a VM, and for an entry in the list of machined's. True: vm_placed()
+ * will be called when it is there, or will not be; false: that is not worth waiting for.
+ */
+bool scope_begin(struct bus *bus, const struct vm *vm);
+
+/* Forgets what it waits for. */
+void scope_forget(struct bus *bus);
 
 /* The name of the scope that it is in, "" when in none; the caller frees it. NULL when memory is short. */
 char *scope_of(const struct bus *bus, const struct vm *vm);

@@ -1,22 +1,20 @@
 /* start.c - how a run of a VM begins: by a start, or as one that an earlier hvmd began; vm.h has the contract */
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <event2/event.h>
 #include <string.h>
 
-#include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/cursor.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "spec/append.h"
+#include "base/log.h"
 #include "spec/support.h"
-#include "spec/wire.h"
-#include "vm/images.h"
 #include "vm/move.h"
 #include "vm/runs.h"
-#include "vm/sealed.h"
-#include "vm/store.h"
+#include "vm/setup.h"
+
+#define PLACE_SEC 5u /* for a monitor's scope to come */
 
 /* A monitor that is gone cancels what was asked of it; vm_gone() comes next, and knows more. */
 static bool monitor_is_gone(const struct vm *vm)
@@ -63,110 +61,6 @@ static bool setup_answered(void *userdata, int error, const struct error *e, str
 	return true;
 }
 
-int vm_open_images(struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct error *e)
-{
-	struct vm_spec *spec = vm->stored;
-
-	for (size_t n = 0; n < spec->n_files; n++) {
-		int r = 0;
-
-		ret_fds[n] = sealed_open(vm->context->sealed, spec->files[n].sha256, &spec->files[n].no_sites);
-		if (ret_fds[n] < 0)
-			r = image_open(vm->context->store->images, spec->files[n].sha256, &ret_fds[n], e);
-		if (r == 0)
-			continue;
-		error_prefix(e, r, "file \"%s\"", spec->files[n].id);
-		while (n > 0)
-			close_fd(ret_fds[--n]);
-		return r;
-	}
-	return 0;
-}
-
-/* The descriptors of LINK_SETUP, in its order. */
-struct setup {
-	int fds[1 + N_PARTITION_ROLES + SPEC_FILES_MAX];
-	size_t n;
-};
-
-static void setup_fini(struct setup *setup)
-{
-	while (setup->n > 0)
-		close_fd(setup->fds[--setup->n]);
-}
-
-/* The last thing that can fail: a start that does not come to pass leaves the log of the last run alone. */
-static int begin_logs(struct vm *vm, int *fds, struct error *e)
-{
-	int r = 0;
-
-	for (int role = 0; role < N_PARTITION_ROLES && r == 0; role++)
-		if (spec_has_console(vm->stored, (enum partition_role)role))
-			r = store_console_begin(vm->context->store, vm_name(vm),
-				partition_role_to_string((enum partition_role)role), fds++, e);
-	return r;
-}
-
-static int setup_collect(struct vm *vm, struct setup *setup, struct error *e)
-{
-	size_t logs = 1;
-	int r;
-
-	r = host_kvm_open(vm->context->kvm_path, &setup->fds[0], e);
-	if (r < 0)
-		return r;
-	setup->n = 1;
-	for (int role = 0; role < N_PARTITION_ROLES; role++)
-		if (spec_has_console(vm->stored, (enum partition_role)role))
-			setup->fds[setup->n++] = -1;
-	r = vm_open_images(vm, setup->fds + setup->n, e);
-	if (r < 0)
-		return r;
-	setup->n += vm->stored->n_files;
-	return begin_logs(vm, setup->fds + logs, e);
-}
-
-/* The command lines of a start. */
-struct cmdlines {
-	char *of[N_PARTITION_ROLES]; /* owned; NULL: none */
-};
-
-static void cmdlines_fini(struct cmdlines *cmdlines)
-{
-	for (int role = 0; role < N_PARTITION_ROLES; role++)
-		free(cmdlines->of[role]);
-}
-
-static int cmdlines_init(struct cmdlines *cmdlines, const struct vm *vm, const struct vm_start_options *options,
-	struct error *e)
-{
-	const char *added[N_PARTITION_ROLES] = {};
-	enum partition_role only;
-	int r = 0;
-
-	if (options)
-		memcpy(added, options->append_to, sizeof(added));
-	if (options && options->append) {
-		r = spec_append_target(vm->stored, &only, e);
-		if (r == 0)
-			added[only] = options->append;
-	}
-	for (int role = 0; r == 0 && role < N_PARTITION_ROLES; role++)
-		r = spec_append(vm->stored, (enum partition_role)role, added[role] ? added[role] : "",
-			&cmdlines->of[role], e);
-	return r;
-}
-
-/* The definition as it is told to the monitor. */
-static void encode(const struct vm *vm, const struct cmdlines *cmdlines, struct buffer *b)
-{
-	struct vm_spec spec = *vm->stored;
-
-	spec.ros_cmdline = cmdlines->of[PARTITION_ROS];
-	spec.hrt_cmdline = cmdlines->of[PARTITION_HRT];
-	spec_encode(&spec, b);
-}
-
 static bool listen_answered(void *userdata, int error, const struct error *e, struct cursor *body)
 {
 	if (error < 0)
@@ -186,36 +80,13 @@ static int ask_listen(struct vm *vm, struct error *e)
 	return r < 0 ? r : monitor_ask(vm->monitor, LINK_LISTEN, NULL, 0, &listener, 1, listen_answered, vm, e);
 }
 
-static int ask_setup(struct vm *vm, const struct setup *setup, const struct cmdlines *cmdlines, struct error *e)
+static int spawn(struct vm *vm, struct error *e)
 {
-	struct buffer b = BUFFER_INIT(LINK_MESSAGE_MAX);
-	int r;
+	int r = monitor_spawn(vm->context->base, vm->context->monitor_path, &vm_hooks, vm, &vm->monitor, e);
 
-	encode(vm, cmdlines, &b);
-	r = buffer_ok(&b)
-		? 0
-		: error_set(e, -ENOMEM, "VM %s: its definition does not fit into a message", vm_name(vm));
-	if (r == 0)
-		r = monitor_ask(
-			vm->monitor, LINK_SETUP, b.data, b.size, setup->fds, setup->n, setup_answered, vm, e);
-	buffer_fini(&b);
-	return r;
-}
-
-static int spawn(struct vm *vm, const struct cmdlines *cmdlines, struct error *e)
-{
-	struct setup setup _cleanup_(setup_fini) = {};
-	int r;
-
-	r = setup_collect(vm, &setup, e);
-	if (r < 0)
-		return r;
-	r = monitor_spawn(vm->context->base, vm->context->monitor_path, &vm_hooks, vm, &vm->monitor, e);
 	if (r < 0)
 		return r;
 	r = ask_listen(vm, e);
-	if (r == 0)
-		r = ask_setup(vm, &setup, cmdlines, e);
 	if (r < 0) {
 		vm->monitor = monitor_free(vm->monitor);
 		vm_forget_run(vm);
@@ -262,31 +133,85 @@ static int check_startable(const struct vm *vm, struct error *e)
 	return -EINVAL;
 }
 
+/* A monitor with a place of its own touches memory there only. */
+static void go_on(struct vm *vm)
+{
+	_cleanup_(vm_setup_freep) struct vm_setup *setup = take_ptr(vm->setup);
+	struct error e = {};
+	int r = vm_setup_send(setup, vm->monitor, setup_answered, vm, &e);
+
+	if (r < 0)
+		start_refused(vm, r, &e);
+}
+
+static void on_patience_ends(evutil_socket_t fd, short what, void *userdata)
+{
+	struct vm *vm = userdata;
+
+	(void)fd, (void)what;
+	log_warning("vm %s: it is not in a place of its own after %u s, and starts where it is", vm_name(vm), PLACE_SEC);
+	go_on(vm);
+}
+
+void vm_placed(struct vm *vm)
+{
+	if (!vm->setup)
+		return;
+	event_del(vm->on_patience_ends);
+	go_on(vm);
+}
+
+static bool waits_for_place(struct vm *vm)
+{
+	const struct vm_listener *listener = vm->context->listener;
+
+	return listener && listener->place && listener->place(vm->context->userdata, vm);
+}
+
+static int begin(struct vm *vm, const struct vm_start_options *options, struct error *e)
+{
+	_cleanup_(vm_setup_freep) struct vm_setup *setup = NULL;
+	int r;
+
+	if (!vm->on_patience_ends)
+		vm->on_patience_ends = evtimer_new(vm->context->base, on_patience_ends, vm);
+	if (!vm->on_patience_ends)
+		return error_set_errno(e, -ENOMEM, "starting VM %s", vm_name(vm));
+	r = vm_setup_new(vm, options, &setup, e);
+	if (r == 0)
+		r = spawn(vm, e);
+	if (r < 0)
+		return r;
+	vm->setup = take_ptr(setup);
+	return 0;
+}
+
 /*
- * Tour 235: A start has three steps, and a callback between them: spawn a monitor, tell it what to
- * build (LINK_SETUP), tell it to run (LINK_START). hvmd serves everybody else meanwhile. The states on
- * the way are in vm/state.h.
+ * Tour 235: A start has four steps, and a callback between them: spawn a monitor, have it put into a place of
+ * its own (its scope, where there is systemd), tell it what to build (LINK_SETUP), tell it to run (LINK_START).
+ * hvmd serves everybody else meanwhile. The states on the way are in vm/state.h.
  */
 int vm_start(struct vm *vm, const struct vm_start_options *options, vm_done_fn done, void *userdata, struct error *e)
 {
-	struct cmdlines cmdlines _cleanup_(cmdlines_fini) = {};
 	int r;
 
 	r = check_startable(vm, e);
 	if (r == 0)
 		r = spec_check_supported(vm->stored, e);
-	if (r == 0)
-		r = cmdlines_init(&cmdlines, vm, options, e);
 	if (r < 0)
 		return r;
 	vm_context_probe_host(vm->context);
-	r = spawn(vm, &cmdlines, e);
+	r = begin(vm, options, e);
 	if (r < 0)
 		return r;
 	begin_run(vm);
 	vm->start_done = done;
 	vm->start_userdata = userdata;
 	vm_move(vm, VM_STARTING, REASON_HOST_REQUEST, NULL, NULL);
+	if (waits_for_place(vm))
+		evtimer_add(vm->on_patience_ends, &(struct timeval){.tv_sec = PLACE_SEC});
+	else
+		go_on(vm);
 	return 0;
 }
 

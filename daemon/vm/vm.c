@@ -1,6 +1,7 @@
 /* vm.c - see vm.h and move.h: a VM, the moves of its life, and its end; start.c has the beginning, news.c what happens */
 #include <assert.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "base/macro.h"
 #include "vm/move.h"
 #include "vm/runs.h"
+#include "vm/setup.h"
 
 struct vm_waiter {
 	struct vm_waiter *next; /* owned */
@@ -87,6 +89,9 @@ struct vm *vm_free(struct vm *vm)
 		monitor_free(vm->monitor);
 	vm_finish_start(vm, -ECANCELED, NULL);
 	finish_waiters(vm);
+	vm_setup_free(vm->setup);
+	if (vm->on_patience_ends)
+		event_free(vm->on_patience_ends);
 	vm_spec_free(vm->replaced);
 	vm_spec_free(vm->stored);
 	free(vm);
@@ -193,6 +198,14 @@ void vm_forget_run(struct vm *vm)
 		runs_end(vm->context->runs, vm_name(vm));
 }
 
+/* What it was to be told it needs not know any more. */
+static void forget_start(struct vm *vm)
+{
+	vm->setup = vm_setup_free(vm->setup);
+	if (vm->on_patience_ends)
+		event_del(vm->on_patience_ends);
+}
+
 /*
  * Tour 490: Every run ends here, whoever wanted it: the monitor has left, been killed, or died. If
  * nobody had decided on an end, then its death is the news, and the VM has failed with a reason that
@@ -208,6 +221,7 @@ void vm_gone(void *userdata, const char *how)
 			error_set(&vm->end.text, -ECANCELED, "the monitor (PID %d) %s", (int)vm->pid, how);
 	}
 	vm->monitor = monitor_free(vm->monitor);
+	forget_start(vm);
 	vm->unresponsive = false;
 	vm_forget_run(vm);
 	vm->replaced = vm_spec_free(vm->replaced);

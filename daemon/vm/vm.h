@@ -23,6 +23,7 @@
 #include "vm/monitor.h"
 #include "vm/state.h"
 
+struct event;
 struct event_base;
 struct registry;
 struct store;
@@ -78,6 +79,11 @@ struct vm_listener {
 	void (*partition_removed)(void *userdata, struct vm_partition *partition);
 	void (*host_changed)(void *userdata);
 	void (*reloading)(void *userdata, bool begins);
+	/*
+	 * A VM's monitor is there and has touched nothing yet. True: it is being put into a place of its own, whose memory and
+	 * processor time it is to be charged for, and vm_placed() comes from the event loop, unless that takes too long.
+	 */
+	bool (*place)(void *userdata, struct vm *vm);
 };
 
 struct inspector;
@@ -109,6 +115,7 @@ typedef void (*vm_telemetry_fn)(
 /* The callee takes over fd; it is -1 with an error. */
 typedef void (*vm_console_fn)(void *userdata, int error, const struct error *e, const char *name, int fd);
 
+struct vm_setup;
 struct vm_waiter;
 
 struct vm {
@@ -134,6 +141,8 @@ struct vm {
 	int32_t guest_status;
 
 	/* A start that is under way */
+	struct vm_setup *setup;         /* owned: what the monitor is told once it has its place; NULL: it has been told */
+	struct event *on_patience_ends; /* owned: with that */
 	vm_done_fn start_done;
 	void *start_userdata; /* borrowed */
 	/* How it shall end once the monitor is gone; VM_FAILED by vmm-died unless somebody decided otherwise
@@ -209,6 +218,9 @@ struct vm_start_options {
  * it does not. `options` is NULL where there are none.
  */
 int vm_start(struct vm *vm, const struct vm_start_options *options, vm_done_fn done, void *userdata, struct error *e);
+
+/* The monitor of a start that is under way is where it shall be, or will not come there. Without one nothing happens. */
+void vm_placed(struct vm *vm);
 
 struct run_found;
 

@@ -12,7 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness.h"
+#include "base/clock.h"
+#include "vms.h"
 
 #define SYSTEMD "org.freedesktop.systemd1"
 
@@ -24,6 +25,7 @@ static struct {
 	uint64_t memory_max, cpu_weight;
 	const char *refusal; /* name of an error */
 	bool silent;
+	unsigned delay_usec; /* between the answer and the end of the job */
 	bool moves;          /* what it is asked for it does, in a cgroup below CGROUPS */
 	unsigned n_machines; /* machined */
 	char machine[128], machine_class[16];
@@ -75,6 +77,14 @@ static void move_into_cgroup(const char *name, uint32_t pid)
 	close(fd);
 }
 
+static int end_job(sd_bus *bus, const char *unit)
+{
+	sd_bus_flush(bus);
+	usleep(asked->delay_usec);
+	return sd_bus_emit_signal(bus, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "JobRemoved", "uoss", 1,
+		"/org/freedesktop/systemd1/job/1", unit, "done");
+}
+
 static int start_transient_unit(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
 	const char *name, *mode;
@@ -99,7 +109,8 @@ static int start_transient_unit(sd_bus_message *m, void *userdata, sd_bus_error 
 		return sd_bus_error_set(error, asked->refusal, "no");
 	if (asked->moves)
 		move_into_cgroup(name, asked->pid);
-	return sd_bus_reply_method_return(m, "o", "/org/freedesktop/systemd1/job/1");
+	r = sd_bus_reply_method_return(m, "o", "/org/freedesktop/systemd1/job/1");
+	return r < 0 ? r : end_job(sd_bus_message_get_bus(m), name);
 }
 
 static int register_machine(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -181,16 +192,16 @@ static bool is_asked(unsigned n)
 	return asked->n == n;
 }
 
-static void run_vm(void)
+static void run_scoped(void)
 {
 	define_vm("a-b", "");
-	expect_success(call(MANAGER, "StartVM", "st", "a-b", (uint64_t)0));
+	expect_success(start_vm("a-b"));
 }
 
 Test(scope, each_monitor_gets_one_with_a_limit_of_memory)
 {
 	start_systemd(NULL, false);
-	run_vm();
+	run_scoped();
 	cr_assert(is_asked(1));
 	cr_expect_str_eq(asked->name, "hvm-a-b.scope");
 	cr_expect_str_eq(asked->mode, "fail");
@@ -200,14 +211,14 @@ Test(scope, each_monitor_gets_one_with_a_limit_of_memory)
 	cr_expect(property_becomes(VM("a_2db"), "Unit", "hvm-a-b.scope"));
 	expect_success(call(MANAGER, "SummarizeVMs", "ast", 0, (uint64_t)0));
 	cr_expect(strstr(call_text(), " Unit hvm-a-b.scope "));
-	expect_success(call(MANAGER, "TerminateVM", "s", "a-b"));
+	expect_success(terminate_vm("a-b"));
 	cr_expect_str_eq(property(VM("a_2db"), "Unit"), "");
 }
 
 Test(scope, monitor_that_is_taken_over_keeps_its_own)
 {
 	start_systemd(SYSTEMD ".UnitExists", false);
-	run_vm();
+	run_scoped();
 	hvmd_stop(SIGKILL);
 	hvmd_start();
 	cr_assert(is_asked(2));
@@ -217,22 +228,64 @@ Test(scope, monitor_that_is_taken_over_keeps_its_own)
 Test(scope, vm_runs_without_one_where_systemd_refuses)
 {
 	start_systemd("org.freedesktop.DBus.Error.AccessDenied", false);
-	run_vm();
+	run_scoped();
 	cr_assert(is_asked(1));
 	cr_expect_str_eq(property(VM("a_2db"), "State"), "running");
 	cr_expect_str_eq(property(VM("a_2db"), "Unit"), "");
 }
 
-Test(scope, vm_does_not_wait_for_a_systemd_that_does_not_answer)
+static uint64_t start_takes(void)
 {
-	start_systemd(NULL, true);
-	run_vm();
+	uint64_t begin = clock_usec();
+
+	expect_success(start_vm("a-b"));
+	return clock_usec() - begin;
+}
+
+Test(scope, monitor_is_told_nothing_before_it_is_in_its_scope)
+{
+	uint64_t begin = clock_usec();
+
+	start_systemd(NULL, false);
+	asked->delay_usec = 700000;
+	define_vm("a-b", "refuse-setup");
+	expect_error(start_vm("a-b"), "org.hvmd1.BadBootImage", "");
+	cr_expect_geq(clock_usec() - begin, 700000, "it was told what to build before");
+}
+
+Test(scope, vm_that_is_ended_while_it_waits_for_its_scope_is_ended)
+{
+	start_systemd(NULL, false);
+	asked->delay_usec = 500000;
+	define_vm("a-b", "");
+	for (int i = 0; i < 2; i++) {
+		sd_bus_call_method_async(harness.bus, NULL, "org.hvmd1", MANAGER, "StartVM", NULL, NULL, "st", "a-b", (uint64_t)0);
+		sd_bus_flush(harness.bus);
+		cr_assert(property_becomes(VM("a_2db"), "State", "starting"));
+		expect_success(terminate_vm("a-b"));
+		cr_expect_str_eq(property(VM("a_2db"), "State"), "inactive");
+	}
+	expect_success(start_vm("a-b"));
 	cr_expect_str_eq(property(VM("a_2db"), "State"), "running");
+}
+
+Test(scope, vm_waits_five_seconds_for_a_systemd_that_does_not_answer_and_the_next_not_at_all)
+{
+	uint64_t took;
+
+	start_systemd(NULL, true);
+	define_vm("a-b", "");
+	took = start_takes();
+	cr_expect(took >= 4000000 && took < 12000000, "it took %lu us", took);
+	cr_expect_str_eq(property(VM("a_2db"), "State"), "running");
+	expect_success(terminate_vm("a-b"));
+	took = start_takes();
+	cr_expect_lt(took, 3000000, "it took %lu us", took);
 }
 
 Test(scope, vm_runs_where_there_is_no_systemd)
 {
-	run_vm();
+	run_scoped();
 	cr_expect_str_eq(property(VM("a_2db"), "State"), "running");
 	cr_expect_str_eq(property(VM("a_2db"), "Unit"), "");
 }
@@ -242,7 +295,7 @@ Test(scope, cpu_weight_of_the_definition_is_its_own)
 	start_systemd(NULL, false);
 	expect_success(call(MANAGER, "DefineVM", "sa{sh}t",
 		"<vm name=\"a\" class=\"PC\"><memory>16</memory><cores count=\"1\" cpu_weight=\"250\"/></vm>", 0, (uint64_t)0));
-	expect_success(call(MANAGER, "StartVM", "st", "a", (uint64_t)0));
+	expect_success(start_vm("a"));
 	cr_assert(is_asked(1));
 	cr_expect_eq(asked->cpu_weight, 250);
 }
@@ -260,10 +313,9 @@ static bool has_owner(const char *name)
 
 static void start_registrar(void)
 {
-	const char *build = getenv("top_builddir");
-	char program[256], bus[160];
+	const char *program = built("hvm-registrar");
+	char bus[160];
 
-	snprintf(program, sizeof(program), "%s/hvm-registrar", build ? build : ".");
 	snprintf(bus, sizeof(bus), "--bus=%s", harness.address);
 	registrar = fork();
 	if (registrar == 0) {
@@ -284,7 +336,7 @@ static void expect_cgroups(void)
 
 static void remove_cgroup(void)
 {
-	expect_success(call(MANAGER, "TerminateVM", "s", "a-b"));
+	expect_success(terminate_vm("a-b"));
 	for (int i = 0; i < 100 && rmdir(CGROUPS "/hvm-a-b.scope") < 0 && errno == EBUSY; i++)
 		usleep(10000);
 }
@@ -302,7 +354,7 @@ Test(scope, registrar_gives_the_scope_and_then_tells_machined)
 	start_systemd(NULL, false);
 	asked->moves = true;
 	start_registrar();
-	run_vm();
+	run_scoped();
 	cr_assert(is_listed());
 	cr_expect_eq(asked->n, 1);
 	cr_expect_str_eq(asked->name, "hvm-a-b.scope");
@@ -321,7 +373,7 @@ Test(scope, registrar_gives_the_scope_where_machined_refuses)
 	asked->moves = true;
 	asked->machine_refusal = "org.freedesktop.DBus.Error.InvalidArgs";
 	start_registrar();
-	run_vm();
+	run_scoped();
 	cr_expect(property_becomes(VM("a_2db"), "Unit", "hvm-a-b.scope"));
 	remove_cgroup();
 }
@@ -330,7 +382,7 @@ Test(scope, registrar_does_not_believe_a_systemd_that_moves_nobody)
 {
 	start_systemd(NULL, false);
 	start_registrar();
-	run_vm();
+	run_scoped();
 	cr_assert(is_asked(1));
 	cr_expect_not(property_becomes(VM("a_2db"), "Unit", "hvm-a-b.scope"));
 	cr_expect_eq(asked->n_machines, 0);
