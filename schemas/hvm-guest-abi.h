@@ -19,7 +19,8 @@
  *   `out %eax, $HVM_PORT` (or `out %eax, %dx`), four bytes: from CPL 0, or where ioperm(2) or iopl(2) allow it
  *   `mov %eax, (doorbell)`, four bytes: from any CPL that has HVM_DOORBELL_GPA mapped
  *   `vmmcall` or `vmcall`: in an HRT image, within 128 bytes behind the load of HVM_MARKER into rbx; hvmd
- *        rewrites these as it loads the image. Elsewhere only where hvmd says that it intercepts them (xen)
+ *        rewrites these as it loads the image. Elsewhere, from any CPL, where hvmd says that it intercepts them
+ *        (HVM_CPUID_INTERCEPTS): then none is KVM's, nor offered by its CPUID leaves
  *
  *   rax  HVM_HYPERCALL                on return: 0, HVM_FAILED, or a value
  *   rbx  HVM_MARKER
@@ -76,7 +77,7 @@
 #define HVM_REQ_UNHANDLED 0xEEu
 
 #if defined(__GNUC__) && defined(__x86_64__)
-/* One hypercall by the port, and by the doorbell (where the caller has HVM_DOORBELL_GPA mapped). */
+/* One hypercall by the port; by the doorbell (where the caller has HVM_DOORBELL_GPA mapped); by each instruction. */
 static __inline__ uint64_t hvm_port_call(uint64_t request, uint64_t a2, uint64_t a3)
 {
 	uint64_t rax = HVM_HYPERCALL;
@@ -96,6 +97,22 @@ static __inline__ uint64_t hvm_doorbell_call(volatile uint32_t *doorbell, uint64
 		: "+a"(rax)
 		: "b"(HVM_MARKER), "c"(request), "d"(a2), "S"(a3), [doorbell] "D"(doorbell)
 		: "memory");
+	return rax;
+}
+
+static __inline__ uint64_t hvm_vmmcall(uint64_t request, uint64_t a2, uint64_t a3)
+{
+	uint64_t rax = HVM_HYPERCALL;
+
+	__asm__ volatile("vmmcall" : "+a"(rax) : "b"(HVM_MARKER), "c"(request), "d"(a2), "S"(a3) : "memory");
+	return rax;
+}
+
+static __inline__ uint64_t hvm_vmcall(uint64_t request, uint64_t a2, uint64_t a3)
+{
+	uint64_t rax = HVM_HYPERCALL;
+
+	__asm__ volatile("vmcall" : "+a"(rax) : "b"(HVM_MARKER), "c"(request), "d"(a2), "S"(a3) : "memory");
 	return rax;
 }
 #endif
@@ -285,10 +302,11 @@ struct hvm_info_tag { /* 88 bytes */
 #define HVM_CPUID_SIGNATURE 0x40000000u /* eax: the last of these leaves; ebx, ecx and edx: HVM_CPUID_NAME each */
 #define HVM_CPUID_NAME      0x646D7668u /* "hvmd" */
 #define HVM_CPUID_ABI       0x40000001u /* eax: HVM_PORT; ebx: HVM_DOORBELL_GPA; ecx: HVM_CPUID_ROLE_...; edx: HVM_ABI_VERSION */
-#define HVM_CPUID_PAGE      0x40000002u /* of a hybrid VM. eax and ebx: the lower and upper half of the comm page's GPA, as at the start of the VM: HVM_REQ_LOAD_IMAGE may move it */
+#define HVM_CPUID_PAGE      0x40000002u /* of a hybrid VM. eax and ebx: the lower and upper half of the comm page's GPA, as at the start of the VM: HVM_REQ_LOAD_IMAGE may move it; ecx: HVM_CPUID_INTERCEPTS or 0 */
 #define HVM_CPUID_ROS_OFFSET 0x100u
 #define HVM_CPUID_ROLE_ROS  1u
 #define HVM_CPUID_ROLE_HRT  2u
+#define HVM_CPUID_INTERCEPTS 1u /* vmmcall (AMD) and vmcall (Intel) are hypercalls, in both partitions */
 #define HVM_ABI_VERSION     1u
 
 /* --- State of each HRT core at its first instruction ------------------------------------------------------

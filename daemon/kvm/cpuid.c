@@ -6,7 +6,9 @@
  * package of the partition's cores, one thread each; and the hypervisor's leaves
  * say that hvmd is there. An HRT finds those at 0x40000000, where Palacios would
  * have put them. A ROS finds KVM's own there, since Linux takes its clock from
- * them, and ours behind them, at 0x40000100.
+ * them, and ours behind them, at 0x40000100. Where its hypercalls by instruction
+ * are ours, KVM answers none, and offers nothing that begins with one: a Linux that
+ * relied on it would lose its IPIs.
  *
  * Topology: the APIC ids of an HRT begin where the ROS's end. Software takes the
  * package's number from an id's upper bits, so an HRT's package has room for the
@@ -33,6 +35,8 @@ enum output {
 #define HYBRID (HRT | ROS)
 #define ALL    (HRT | ROS | LONE)
 
+#define INTERCEPTED 8u /* beside one of the above */
+
 /* SDM volume 2A and AMD's volume 3, appendix E: CPUID. */
 static const struct {
 	uint32_t leaf, index;
@@ -49,6 +53,11 @@ static const struct {
 	{7, 0, EBX, 20, HYBRID},      /* SMAP: the same */
 	{7, 0, ECX, 16, HYBRID},      /* LA57: merging copies rows of a 4-level table */
 	{0x80000001, 0, ECX, 2, ALL}, /* SVM: as VMX */
+	/* What a guest would do by KVM's hypercalls */
+	{KVM_CPUID_FEATURES, 0, EAX, KVM_FEATURE_PV_UNHALT, INTERCEPTED},
+	{KVM_CPUID_FEATURES, 0, EAX, KVM_FEATURE_PV_SEND_IPI, INTERCEPTED},
+	{KVM_CPUID_FEATURES, 0, EAX, KVM_FEATURE_PV_SCHED_YIELD, INTERCEPTED},
+	{KVM_CPUID_FEATURES, 0, EAX, KVM_FEATURE_HC_MAP_GPA_RANGE, INTERCEPTED},
 };
 
 #define LEAF1_EDX_HTT        (1u << 28) /* more than one core in the package */
@@ -61,9 +70,11 @@ static const struct {
 
 static unsigned audience(const struct vcpu_topology *t)
 {
+	unsigned whose = t->hybrid ? ROS : LONE;
+
 	if (t->role == HVM_CPUID_ROLE_HRT)
-		return HRT;
-	return t->hybrid ? ROS : LONE;
+		whose = HRT;
+	return whose | (t->intercepted ? INTERCEPTED : 0);
 }
 
 /* APIC ids of the package that there is room for: all up to the partition's last. */
@@ -192,7 +203,7 @@ static void add_hypervisor(struct kvm_cpuid2 *table, const struct vcpu_topology 
 		.ebx = HVM_DOORBELL_GPA, .ecx = t->role, .edx = HVM_ABI_VERSION});
 	if (t->hybrid)
 		add(table, (struct kvm_cpuid_entry2){.function = base + HVM_CPUID_PAGE, .eax = (uint32_t)t->comm_page,
-			.ebx = (uint32_t)(t->comm_page >> 32)});
+			.ebx = (uint32_t)(t->comm_page >> 32), .ecx = t->intercepted ? HVM_CPUID_INTERCEPTS : 0});
 }
 
 /* Leaves that we write anew, or do not hand on. */

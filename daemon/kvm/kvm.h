@@ -116,6 +116,7 @@ struct vcpu_topology {
 	uint32_t n_cores; /* of the partition: up to 255 with `first` */
 	uint32_t role;    /* HVM_CPUID_ROLE_... */
 	bool hybrid;      /* the VM has both partitions */
+	bool intercepted; /* its machine's hypercalls by instruction are ours, and none is KVM's any more */
 	uint64_t comm_page; /* GPA; of a hybrid VM */
 };
 

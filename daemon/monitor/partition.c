@@ -91,6 +91,12 @@ static int map_memory(struct machine *machine, struct partition *p, struct error
 
 /* --- Its cores and devices ------------------------------------------------------------------------------ */
 
+/* Of both partitions: a process of the ROS then calls without any privilege. */
+static bool intercepts(const struct machine *machine)
+{
+	return machine->spec->hybrid && machine->hypercall == SPEC_HYPERCALL_XEN;
+}
+
 static int make_core(struct partition *p, struct core *core, uint32_t id, struct error *e)
 {
 	const struct vm_spec *spec = p->machine->spec;
@@ -100,6 +106,7 @@ static int make_core(struct partition *p, struct core *core, uint32_t id, struct
 		.n_cores = p->role == PARTITION_ROS ? spec->ros_cores : spec->cores - spec->ros_cores,
 		.role = p->role == PARTITION_HRT ? HVM_CPUID_ROLE_HRT : HVM_CPUID_ROLE_ROS,
 		.hybrid = spec->hybrid,
+		.intercepted = intercepts(p->machine),
 		.comm_page = p->machine->boot.plan.comm_page,
 	};
 	int r;
@@ -187,7 +194,7 @@ int partition_make(struct partition *p, struct error *e)
 		r = kvm_machine_track(p->kvm, e);
 	if (r == 0)
 		r = map_memory(machine, p, e);
-	if (r == 0 && p->role == PARTITION_HRT && machine->hypercall == SPEC_HYPERCALL_XEN)
+	if (r == 0 && intercepts(machine))
 		r = kvm_machine_intercept_hypercalls(p->kvm, e);
 	if (r < 0)
 		return r;

@@ -4,7 +4,7 @@
  *
  * It runs at CPL 3 (process-entry.S), with the same library (examples/ros) that a
  * Linux process uses, and prints a verdict a line. The HRT runs mode=serve. Words of
- * the command line: doorbell (hypercalls go by the page, not the port), page (the comm
+ * the command line: doorbell or instruction (hypercalls go by that, not the port), page (the comm
  * page is looked at, not asked for), calls=N, and what to do instead of the checks:
  * reset, replace, linger, time, noise, spin, crash; nosync leaves synchronous mode out, and hold
  * ends the checks with a call that does not end.
@@ -498,12 +498,23 @@ void process_fault(uint64_t first, uint64_t second, uint64_t cr2)
 	line("process: address ", cr2, "");
 }
 
+static enum hvm_way way_by_instruction(void)
+{
+	uint32_t eax = 0, ebx, ecx = 0, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	return ebx == 0x68747541 ? HVM_BY_VMMCALL : HVM_BY_VMCALL; /* "Auth", as in AMD's name */
+}
+
 void process_main(const uint8_t *info);
 
 void process_main(const uint8_t *info)
 {
 	read_info(info);
+	if (option("instruction"))
+		hvm.way = way_by_instruction();
 	if (option("doorbell")) {
+		hvm.way = HVM_BY_DOORBELL;
 		hvm.doorbell = (volatile uint32_t *)HVM_DOORBELL_GPA;
 		is("the doorbell is there", *hvm.doorbell, HVM_DOORBELL_MAGIC);
 	}

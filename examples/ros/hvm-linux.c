@@ -14,7 +14,7 @@
 
 int hvm_open_port(struct hvm *h)
 {
-	*h = (struct hvm){.syscall = hvm_linux_syscall};
+	*h = (struct hvm){.way = HVM_BY_PORT, .syscall = hvm_linux_syscall};
 	return ioperm(HVM_PORT, 4, 1);
 }
 
@@ -33,7 +33,7 @@ int hvm_open_doorbell(struct hvm *h)
 {
 	void *page = map(HVM_DOORBELL_GPA, O_RDWR | O_SYNC, PROT_READ | PROT_WRITE);
 
-	*h = (struct hvm){.syscall = hvm_linux_syscall};
+	*h = (struct hvm){.way = HVM_BY_DOORBELL, .syscall = hvm_linux_syscall};
 	if (page == MAP_FAILED)
 		return -1;
 	if (*(volatile uint32_t *)page != HVM_DOORBELL_MAGIC) {
@@ -45,22 +45,46 @@ int hvm_open_doorbell(struct hvm *h)
 	return 0;
 }
 
-/* GPA of the comm page; 0: there is none. */
-static uint64_t find_page(void)
+struct registers {
+	unsigned eax, ebx, ecx, edx;
+};
+
+/* What CPUID says of the HVM: HVM_CPUID_PAGE; all 0 where there is none. */
+static struct registers find_hvm(void)
 {
 	const unsigned base = HVM_CPUID_ROS_OFFSET;
+	struct registers r;
+
+	__cpuid(base + HVM_CPUID_SIGNATURE, r.eax, r.ebx, r.ecx, r.edx);
+	if (r.ebx != HVM_CPUID_NAME || r.ecx != HVM_CPUID_NAME || r.edx != HVM_CPUID_NAME || r.eax < base + HVM_CPUID_PAGE)
+		return (struct registers){0};
+	__cpuid(base + HVM_CPUID_PAGE, r.eax, r.ebx, r.ecx, r.edx);
+	return r;
+}
+
+#define HYGON 0x6F677948 /* "Hygo": processors of AMD's design */
+
+static enum hvm_way find_instruction(void)
+{
 	unsigned eax, ebx, ecx, edx;
 
-	__cpuid(base + HVM_CPUID_SIGNATURE, eax, ebx, ecx, edx);
-	if (ebx != HVM_CPUID_NAME || ecx != HVM_CPUID_NAME || edx != HVM_CPUID_NAME || eax < base + HVM_CPUID_PAGE)
+	__cpuid(0, eax, ebx, ecx, edx);
+	return ebx == signature_AMD_ebx || ebx == HYGON ? HVM_BY_VMMCALL : HVM_BY_VMCALL;
+}
+
+int hvm_open_instruction(struct hvm *h)
+{
+	*h = (struct hvm){.way = find_instruction(), .syscall = hvm_linux_syscall};
+	if (find_hvm().ecx & HVM_CPUID_INTERCEPTS)
 		return 0;
-	__cpuid(base + HVM_CPUID_PAGE, eax, ebx, ecx, edx);
-	return eax | (uint64_t)ebx << 32;
+	errno = ENODEV;
+	return -1;
 }
 
 int hvm_open_page(struct hvm *h)
 {
-	uint64_t gpa = find_page();
+	struct registers hvm = find_hvm();
+	uint64_t gpa = hvm.eax | (uint64_t)hvm.ebx << 32;
 	void *page = gpa ? map(gpa, O_RDONLY, PROT_READ) : MAP_FAILED;
 
 	if (!gpa)
@@ -78,9 +102,9 @@ void hvm_close(struct hvm *h)
 	h->page = NULL;
 	if (h->doorbell)
 		munmap((void *)h->doorbell, PAGE);
-	else
-		ioperm(HVM_PORT, 4, 0);
 	h->doorbell = NULL;
+	if (h->way == HVM_BY_PORT)
+		ioperm(HVM_PORT, 4, 0);
 }
 
 /* As syscall(2), with the kernel's way to tell of errors: -errno. */

@@ -2,7 +2,7 @@
 /*
  * hvm-test.c - a Linux process in the ROS that calls the reference HRT (mode=serve) and says how long that takes
  *
- *	hvm-test [--doorbell] [--page] [--calls=N] [--reset]
+ *	hvm-test [--doorbell | --instruction] [--page] [--calls=N] [--reset]
  *
  * Each line is a verdict or a time; the exit status is 0 when all was as promised.
  */
@@ -140,12 +140,15 @@ static void merge(void)
 
 int main(int argc, char **argv)
 {
-	bool doorbell = false, page = false, reset = false;
+	int (*open_way)(struct hvm *h) = hvm_open_port;
+	bool page = false, reset = false;
 	uint64_t calls = 1000;
 
 	for (int i = 1; i < argc; i++)
 		if (strcmp(argv[i], "--doorbell") == 0)
-			doorbell = true;
+			open_way = hvm_open_doorbell;
+		else if (strcmp(argv[i], "--instruction") == 0)
+			open_way = hvm_open_instruction;
 		else if (strcmp(argv[i], "--page") == 0)
 			page = true;
 		else if (strcmp(argv[i], "--reset") == 0)
@@ -153,8 +156,8 @@ int main(int argc, char **argv)
 		else if (strncmp(argv[i], "--calls=", 8) == 0)
 			calls = strtoull(argv[i] + 8, NULL, 10);
 		else
-			return fprintf(stderr, "usage: hvm-test [--doorbell] [--page] [--calls=N] [--reset]\n"), 2;
-	if ((doorbell ? hvm_open_doorbell(&hvm) : hvm_open_port(&hvm)) < 0)
+			return fprintf(stderr, "usage: hvm-test [--doorbell | --instruction] [--page] [--calls=N] [--reset]\n"), 2;
+	if (open_way(&hvm) < 0)
 		return fprintf(stderr, "hvm-test: no way to the HVM: %s\n", strerror(errno)), 2;
 	if (page && hvm_open_page(&hvm) < 0)
 		return fprintf(stderr, "hvm-test: no comm page: %s\n", strerror(errno)), 2;

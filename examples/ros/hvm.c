@@ -6,7 +6,17 @@
 
 uint64_t hvm_request(const struct hvm *h, uint64_t request, uint64_t a2, uint64_t a3)
 {
-	return h->doorbell ? hvm_doorbell_call(h->doorbell, request, a2, a3) : hvm_port_call(request, a2, a3);
+	switch (h->way) {
+	case HVM_BY_DOORBELL:
+		return hvm_doorbell_call(h->doorbell, request, a2, a3);
+	case HVM_BY_VMMCALL:
+		return hvm_vmmcall(request, a2, a3);
+	case HVM_BY_VMCALL:
+		return hvm_vmcall(request, a2, a3);
+	case HVM_BY_PORT:
+		break;
+	}
+	return hvm_port_call(request, a2, a3);
 }
 
 static int answer(uint64_t rax)

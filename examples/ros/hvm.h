@@ -25,8 +25,11 @@
 
 #define HVM_SIGNAL_STACK_MIN 4096u /* bytes */
 
+enum hvm_way { HVM_BY_PORT, HVM_BY_DOORBELL, HVM_BY_VMMCALL, HVM_BY_VMCALL };
+
 struct hvm {
-	volatile uint32_t *doorbell; /* mapped HVM_DOORBELL_GPA; NULL: hypercalls go by the port */
+	enum hvm_way way; /* of hypercalls */
+	volatile uint32_t *doorbell; /* mapped HVM_DOORBELL_GPA, for HVM_BY_DOORBELL */
 	const volatile struct hvm_comm_page *page; /* mapped comm page; NULL: the state is asked for by a request */
 	/* Serves HVM_EVENT_ROS_SYSCALL; NULL: every system call fails. */
 	uint64_t (*syscall)(void *data, const uint64_t args[8]);
@@ -42,6 +45,12 @@ int hvm_open_port(struct hvm *h);
 
 /* By the doorbell page: needs to open /dev/mem. Returns 0 or -1 with errno set; ENODEV: there is no doorbell. */
 int hvm_open_doorbell(struct hvm *h);
+
+/*
+ * By the processor's own instruction: needs no privileges, but an hvmd that intercepts
+ * it (hypercall="xen"). Returns 0 or -1 with errno set; ENODEV: it does not.
+ */
+int hvm_open_instruction(struct hvm *h);
 
 /*
  * Besides, maps the comm page, where the CPUID of a ROS says it is: who waits then looks there, without

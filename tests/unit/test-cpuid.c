@@ -244,6 +244,20 @@ Test(cpuid, speaks_to_a_ros_of_kvm_first_and_of_hvmd_behind_it)
 	cr_expect_eq(find(t, 0x40000102, 0)->ebx, 3);
 }
 
+/* IPIs, kicks, yields and shared pages, each of which a Linux does by KVM's hypercalls where they are offered. */
+Test(cpuid, offers_a_ros_nothing_that_kvm_no_longer_answers)
+{
+	static const uint32_t by_hypercall = 1u << 7 | 1u << 11 | 1u << 13 | 1u << 16;
+	struct vcpu_topology core = ros_core(0, 1), hrt = hrt_core(2, 1);
+
+	cr_expect_eq(find(ON_INTEL(core), 0x40000102, 0)->ecx, 0);
+	cr_expect_eq(find(ON_INTEL(hrt), 0x40000002, 0)->ecx, 0);
+	core.intercepted = hrt.intercepted = true;
+	cr_expect_eq(find(ON_INTEL(core), 0x40000001, 0)->eax, ~by_hypercall);
+	cr_expect_eq(find(ON_INTEL(core), 0x40000102, 0)->ecx, HVM_CPUID_INTERCEPTS);
+	cr_expect_eq(find(ON_INTEL(hrt), 0x40000002, 0)->ecx, HVM_CPUID_INTERCEPTS);
+}
+
 Test(cpuid, speaks_of_no_comm_page_where_there_is_none)
 {
 	struct vcpu_topology core = {.n_cores = 2, .role = HVM_CPUID_ROLE_ROS};
