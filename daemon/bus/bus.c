@@ -20,6 +20,7 @@
 #include "abi/names.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "bus/fresh.h"
 #include "bus/objects.h"
 #include "bus/policy.h"
 
@@ -85,6 +86,8 @@ static int export(struct bus *bus, bool asks)
 	int r;
 
 	r = policy_new(bus->sd, asks, &bus->policy);
+	if (r >= 0)
+		r = fresh_new(bus->sd, bus, &bus->fresh);
 	if (r >= 0)
 		r = sd_bus_add_object_vtable(
 			bus->sd, NULL, HVMD_LOG_CONTROL_PATH, HVMD_IFACE_LOG_CONTROL, log_control_vtable, bus);
@@ -184,6 +187,7 @@ struct bus *bus_free(struct bus *bus)
 		event_free(bus->writable);
 	if (bus->readable)
 		event_free(bus->readable);
+	fresh_free(bus->fresh);
 	policy_free(bus->policy);
 	scope_forget(bus);
 	sd_bus_slot_unref(bus->scopes.on_job_removed);

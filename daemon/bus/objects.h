@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "vm/registry.h"
 
+struct fresh;
 struct memory_map;
 struct policy;
 struct telemetry;
@@ -20,6 +21,7 @@ struct telemetry;
 struct bus {
 	sd_bus *sd;
 	struct policy *policy;
+	struct fresh *fresh;
 	struct event *readable, *writable, *timer;
 	size_t n_vms_told; /* what NVMs was when it was last told */
 	struct {

@@ -208,6 +208,23 @@ GETTER(get_upcall)
 	return sd_bus_message_append(reply, "s", p->vm->hrt.upcall);
 }
 
+/* "idle", "call", ... and how many have begun in this run; see fresh.h. */
+GETTER(get_transaction_state)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "s", p->vm->talk.state);
+}
+
+GETTER(get_n_transactions)
+{
+	struct vm_partition *p = userdata;
+
+	GETTER_UNUSED;
+	return sd_bus_message_append(reply, "t", p->vm->talk.n_transactions);
+}
+
 const sd_bus_vtable hrt_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_PROPERTY("Flags", "t", get_flags, 0, EMITS),
@@ -218,5 +235,7 @@ const sd_bus_vtable hrt_vtable[] = {
 	SD_BUS_PROPERTY("HypercallTransport", "s", get_hypercall, 0, EMITS),
 	SD_BUS_PROPERTY("NPatchedHypercalls", "u", get_n_patched, 0, EMITS),
 	SD_BUS_PROPERTY("UpcallKind", "s", get_upcall, 0, EMITS),
+	SD_BUS_PROPERTY("TransactionState", "s", get_transaction_state, 0, 0),
+	SD_BUS_PROPERTY("NTransactions", "t", get_n_transactions, 0, 0),
 	SD_BUS_VTABLE_END,
 };

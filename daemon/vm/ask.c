@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <event2/util.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -157,6 +158,61 @@ int vm_telemetry(struct vm *vm, vm_telemetry_fn done, void *userdata, struct err
 		r = ask_telemetry(collection, e);
 	if (r < 0)
 		collection_free(collection);
+	return r;
+}
+
+/* --- How far the ROS and the HRT are ----------------------------------------------------------------------------- */
+
+struct glance {
+	vm_done_fn done;
+	/* borrowed */
+	void *userdata;
+	struct vm *vm;
+};
+
+static void note_talk(struct vm_talk *talk, const struct telemetry *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct telemetry_record *record = &t->records[i];
+
+		if (record->text && strcmp(record->key, "partition.hrt.transaction_state") == 0)
+			snprintf(talk->state, sizeof(talk->state), "%s", record->text);
+		else if (!record->text && strcmp(record->key, "partition.hrt.transactions") == 0)
+			talk->n_transactions = record->number;
+	}
+}
+
+/* The partitions come before all that makes telemetry long: one slice has what we want. */
+static bool glance_answered(void *userdata, int error, const struct error *e, struct cursor *body)
+{
+	_cleanup_free_ struct glance *glance = userdata;
+	struct telemetry t _cleanup_(telemetry_fini) = {};
+
+	if (error == 0) {
+		cursor_u32(body); /* the next slice */
+		error = telemetry_read(&t, body);
+	}
+	if (error == 0)
+		note_talk(&glance->vm->talk, &t);
+	glance->done(glance->userdata, error == -EPROTO ? -ECANCELED : error, e);
+	return error != -EPROTO;
+}
+
+int vm_refresh_talk(struct vm *vm, vm_done_fn done, void *userdata, struct error *e)
+{
+	const uint32_t first = 0;
+	struct glance *glance;
+	int r = vm_check_running(vm, e);
+
+	if (r < 0)
+		return r;
+	glance = malloc(sizeof(*glance));
+	if (!glance)
+		return error_set_errno(e, -ENOMEM, "asking how far the ROS and the HRT are");
+	*glance = (struct glance){.done = done, .userdata = userdata, .vm = vm};
+	r = monitor_ask(vm->monitor, LINK_TELEMETRY, &first, sizeof(first), NULL, 0, glance_answered, glance, e);
+	if (r < 0)
+		free(glance);
 	return r;
 }
 

@@ -100,6 +100,7 @@ static void begin_run(struct vm *vm)
 	memset(&vm->end, 0, sizeof(vm->end));
 	vm->pid = monitor_pid(vm->monitor);
 	vm->hrt = (struct monitor_hrt){};
+	vm->talk = (struct vm_talk){.state = "idle"};
 	vm->ros = (struct monitor_ros){};
 	vm->launch_digest[0] = '\0';
 	vm->n_resets = 0;

@@ -48,6 +48,7 @@ struct vm *vm_new(struct vm_context *context, struct vm_spec *spec)
 	vm->context = context;
 	vm->stored = spec;
 	vm_life_init(&vm->life);
+	vm->talk = (struct vm_talk){.state = "idle"};
 	for (int role = 0; role < N_PARTITION_ROLES; role++) {
 		vm->partitions[role] = (struct vm_partition){.role = (enum partition_role)role, .vm = vm};
 		vm_partition_clear(&vm->partitions[role]);
@@ -222,6 +223,7 @@ void vm_gone(void *userdata, const char *how)
 	}
 	vm->monitor = monitor_free(vm->monitor);
 	forget_start(vm);
+	strcpy(vm->talk.state, "idle"); /* whatever was in progress */
 	vm->unresponsive = false;
 	vm_forget_run(vm);
 	vm->replaced = vm_spec_free(vm->replaced);

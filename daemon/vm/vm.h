@@ -118,6 +118,12 @@ typedef void (*vm_console_fn)(void *userdata, int error, const struct error *e, 
 struct vm_setup;
 struct vm_waiter;
 
+/* How far the ROS and the HRT were when the monitor was last asked (vm_refresh_talk()), in the present run or the last one. */
+struct vm_talk {
+	char state[16]; /* "idle", "call", ... */
+	uint64_t n_transactions;
+};
+
 struct vm {
 	struct vm_spec *stored;   /* owned: what stands in the store, and what the next start takes */
 	struct vm_spec *replaced; /* owned: what runs, when it is not what is stored; otherwise NULL */
@@ -127,6 +133,7 @@ struct vm {
 	struct vm_life life;
 	struct vm_partition partitions[N_PARTITION_ROLES];
 	struct monitor_hrt hrt; /* of the present run or the last one */
+	struct vm_talk talk;
 	struct monitor_ros ros; /* the same */
 	bool survives;          /* the run: this hvmd may go and another take over */
 	bool adopting;          /* the monitor of an earlier hvmd, which has not told yet how things are */
@@ -249,6 +256,9 @@ int vm_telemetry_own(const struct vm *vm, struct telemetry *ret);
 
 /* Collects what the monitor knows, behind what hvmd itself knows. The VM must be active. */
 int vm_telemetry(struct vm *vm, vm_telemetry_fn done, void *userdata, struct error *e);
+
+/* Asks the monitor for `talk`. done: it is as it was a moment ago; with an error it is as it was. The VM must be active. */
+int vm_refresh_talk(struct vm *vm, vm_done_fn done, void *userdata, struct error *e);
 
 /* The names of its consoles, the first being that of the ROS where that boots. Returns how many. */
 size_t vm_consoles(const struct vm *vm, const char *ret[N_PARTITION_ROLES]);

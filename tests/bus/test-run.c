@@ -56,6 +56,28 @@ Test(run, hrt_shows_what_its_image_got)
 	cr_expect_str_eq(property(HRT("a"), "EntryAddress"), "8388672");
 }
 
+#define HRT_INTERFACE "/org/hvmd1/vm/a/partition/hrt", "org.hvmd1.HRT"
+
+/* The fake's ROS calls its HRT each time somebody looks. */
+Test(run, how_far_ros_and_hrt_are_is_asked_for_when_somebody_reads_it_and_never_told)
+{
+	define_vm("a", "");
+	cr_expect_str_eq(property(HRT_INTERFACE, "TransactionState"), "idle");
+	cr_expect_str_eq(property(HRT_INTERFACE, "NTransactions"), "0");
+	expect_success(start_vm("a"));
+	watch_signals();
+	cr_expect_str_eq(property(HRT_INTERFACE, "TransactionState"), "parcall");
+	cr_expect_str_eq(property(HRT_INTERFACE, "NTransactions"), "2");
+	cr_expect_str_eq(property(HRT_INTERFACE, "Flags"), "513", "nobody is asked for that");
+	cr_expect_str_eq(property(HRT_INTERFACE, "NTransactions"), "3");
+	expect_success(call("/org/hvmd1/vm/a/partition/hrt", "org.freedesktop.DBus.Properties", "GetAll", "s", "org.hvmd1.HRT"));
+	cr_expect_str_eq(property(HRT_INTERFACE, "NTransactions"), "5");
+	expect_success(call(MANAGER, "TerminateVM", "s", "a"));
+	cr_expect_str_eq(property(HRT_INTERFACE, "TransactionState"), "idle");
+	cr_expect_str_eq(property(HRT_INTERFACE, "NTransactions"), "5", "of the last run");
+	cr_expect(!signal_comes("NTransactions"));
+}
+
 /* --- Adding to a command line: the fake does what stands there ------------- */
 
 /* Defines VM "a", whose HRT's command line begins with `cmdline` and may be added to. */
@@ -579,18 +601,18 @@ Test(run, telemetry_comes_in_slices_and_by_groups)
 	bool has;
 
 	run_vm("");
-	/* the fake has 300 records: one of a partition, 150 of vcpus, 149 of kvm; hvmd adds three */
+	/* the fake has 302 records: three of a partition, 150 of vcpus, 149 of kvm; hvmd adds three */
 	expect_success(call(VM("a"), "GetTelemetry", "ast", 0, (uint64_t)0));
-	cr_expect_eq(count_keys("vm.nresets", &has), 154);
+	cr_expect_eq(count_keys("vm.nresets", &has), 156);
 	cr_expect(has);
 	expect_success(call(VM("a"), "GetTelemetry", "ast", 1, "kvm", (uint64_t)0));
 	cr_expect_eq(count_keys("kvm.vcpu.298.exits", &has), 149);
 	cr_expect(has);
 	expect_success(call(VM("a"), "GetTelemetry", "ast", 2, "vm", "partition", (uint64_t)0));
-	cr_expect_eq(count_keys("partition.hrt.state", &has), 4);
+	cr_expect_eq(count_keys("partition.hrt.state", &has), 6);
 	cr_expect(has);
 	expect_success(call(HRT("a"), "GetTelemetry", "ast", 0, (uint64_t)0));
-	cr_expect_eq(count_keys("vcpu.1.exits", &has), 2);
+	cr_expect_eq(count_keys("vcpu.1.exits", &has), 4);
 	cr_expect(has);
 	expect_error(call(VM("a"), "GetTelemetry", "ast", 1, "gpu", (uint64_t)0),
 		"org.freedesktop.DBus.Error.InvalidArgs", "telemetry group \"gpu\" is not known");
@@ -614,7 +636,7 @@ Test(run, telemetry_of_all_has_those_that_do_not_run_too)
 		n_vms++;
 	}
 	cr_expect_eq(n_vms, 2);
-	cr_expect_eq(n_keys, 154 + 3);
+	cr_expect_eq(n_keys, 156 + 3);
 }
 
 Test(run, telemetry_that_is_no_telemetry_is_the_monitors_end)
@@ -793,6 +815,9 @@ Test(run, a_monitor_that_is_stopped_is_unresponsive_delays_nobody_and_can_be_kil
 	expect_success(call(MANAGER, "TerminateVM", "s", "b"));
 	cr_expect(becomes_unresponsive(20));
 	cr_expect(signal_comes("Responsive 0"));
+	begin = clock_usec();
+	cr_expect_str_eq(property("/org/hvmd1/vm/a/partition/hrt", "org.hvmd1.HRT", "TransactionState"), "idle");
+	cr_expect_lt(clock_usec() - begin, 1000000, "what it said last has to do");
 	kill(monitor, SIGCONT);
 	cr_expect(property_becomes(VM("a"), "Responsive", "1"));
 	kill(monitor, SIGSTOP);

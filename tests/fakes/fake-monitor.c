@@ -297,14 +297,31 @@ static void reset(struct link_message *m)
 	send_message(&b);
 }
 
+static void append_text(struct buffer *b, const char *key, const char *value)
+{
+	link_append_string(b, key);
+	buffer_append_uint(b, LINK_VALUE_STRING, 1);
+	link_append_string(b, value);
+}
+
+/* A ROS that calls its HRT each time somebody looks */
+static void append_talk(struct buffer *b)
+{
+	static uint64_t transactions;
+
+	append_text(b, "partition.hrt.transaction_state", "parcall");
+	link_append_string(b, "partition.hrt.transactions");
+	buffer_append_uint(b, LINK_VALUE_UINT, 1);
+	buffer_append_uint(b, ++transactions, 8);
+}
+
 static void append_record(struct buffer *b, uint32_t i)
 {
 	char key[64];
 
 	if (i == 0) {
-		link_append_string(b, "partition.hrt.state");
-		buffer_append_uint(b, LINK_VALUE_STRING, 1);
-		link_append_string(b, "running");
+		append_text(b, "partition.hrt.state", "running");
+		append_talk(b);
 		return;
 	}
 	snprintf(key, sizeof(key), i % 2 ? "vcpu.%u.exits" : "kvm.vcpu.%u.exits", i);
