@@ -133,15 +133,17 @@ static void merge(uint64_t cr3)
 
 static void stay_in_sync(volatile struct hvm_sync *sync, const struct frame *frame)
 {
+	uint64_t completed = sync->completed;
+
 	serve.leave_sync = false;
 	hypercall_with(HVM_REQ_DONE, 0);
 	while (!serve.leave_sync) {
-		if (sync->issued == sync->completed) {
+		if (sync->issued == completed) {
 			cpu_pause();
 			continue;
 		}
 		call(sync->argument, frame);
-		__atomic_store_n(&sync->completed, sync->completed + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&sync->completed, ++completed, __ATOMIC_RELEASE);
 	}
 }
 
