@@ -79,7 +79,7 @@ struct json *json_free(struct json *j)
 void json_append(struct json *array, struct json *item)
 {
 	assert(array->type == JSON_ARRAY);
-	array->items = memory_resize(array->items, array->n + 1, sizeof(*array->items));
+	array->items = memory_room(array->items, array->n, sizeof(*array->items));
 	array->items[array->n++] = item;
 }
 
@@ -103,8 +103,8 @@ void json_set(struct json *object, const char *key, struct json *value)
 		*there = value;
 		return;
 	}
-	object->items = memory_resize(object->items, object->n + 1, sizeof(*object->items));
-	object->keys = memory_resize(object->keys, object->n + 1, sizeof(*object->keys));
+	object->items = memory_room(object->items, object->n, sizeof(*object->items));
+	object->keys = memory_room(object->keys, object->n, sizeof(*object->keys));
 	object->keys[object->n] = memory_string(key);
 	object->items[object->n++] = value;
 }

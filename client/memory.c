@@ -27,6 +27,11 @@ void *memory_resize(void *p, size_t n, size_t size)
 	return there(reallocarray(p, n ? n : 1, size));
 }
 
+void *memory_room(void *p, size_t n, size_t size)
+{
+	return (n & (n - 1)) == 0 ? memory_resize(p, n > 0 ? 2 * n : 1, size) : p;
+}
+
 char *memory_string(const char *text)
 {
 	return there(strdup(text));

@@ -15,6 +15,9 @@ void *memory_zeroed(size_t n, size_t size);
 /* Room for `n` items of `size` bytes where `p` was. */
 void *memory_resize(void *p, size_t n, size_t size);
 
+/* Room for one more, where `p` has `n` items and has only ever grown by this: it doubles at powers of two. */
+void *memory_room(void *p, size_t n, size_t size);
+
 char *memory_string(const char *text);
 
 /* The first `size` bytes at `data` with a NUL behind them. */

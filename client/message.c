@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "client/json.h"
 #include "client/memory.h"
 #include "client/text.h"
@@ -70,8 +71,7 @@ static int read_bytes(sd_bus_message *m, struct json **ret)
 	if (r < 0)
 		return r;
 	digits = memory_zeroed(n + 1, 2);
-	for (size_t i = 0; i < n; i++)
-		sprintf(digits + 2 * i, "%02x", bytes[i]);
+	hex_format(bytes, n, digits);
 	*ret = json_string(digits);
 	return 0;
 }

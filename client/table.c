@@ -24,7 +24,7 @@ void table_fini(struct table *t)
 
 void table_add(struct table *t, const char *text)
 {
-	t->cells = memory_resize(t->cells, t->n_cells + 1, sizeof(*t->cells));
+	t->cells = memory_room(t->cells, t->n_cells, sizeof(*t->cells));
 	t->cells[t->n_cells++] = text_one_line(text[0] ? text : "-");
 }
 

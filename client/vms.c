@@ -22,7 +22,7 @@ static struct json *name_fields(struct json *values, const char *const *names, s
 
 	for (size_t i = 0; i < n && i < json_length(values); i++) {
 		json_set(object, names[i], values->items[i]);
-		values->items[i] = json_new(JSON_NULL);
+		values->items[i] = NULL; /* it has gone */
 	}
 	return object;
 }
