@@ -66,6 +66,16 @@ char *link_read_string(struct cursor *c)
 	return text;
 }
 
+#define TRIES 3
+
+/* A call that has failed is made again when it was interrupted, and some times when the kernel was short of something. */
+static bool try_again(unsigned *n_failed)
+{
+	if (errno == EINTR)
+		return true;
+	return errno != EAGAIN && errno != EPIPE && errno != ECONNRESET && errno != EMSGSIZE && ++*n_failed < TRIES;
+}
+
 int link_send(int socket, struct buffer *message, const int *fds, size_t n_fds)
 {
 	union {
@@ -74,6 +84,7 @@ int link_send(int socket, struct buffer *message, const int *fds, size_t n_fds)
 	} control = {};
 	struct iovec iov;
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	unsigned n_failed = 0;
 	ssize_t n;
 
 	if (!buffer_ok(message) || n_fds > LINK_FDS_MAX)
@@ -90,7 +101,7 @@ int link_send(int socket, struct buffer *message, const int *fds, size_t n_fds)
 	}
 	do
 		n = sendmsg(socket, &msg, MSG_NOSIGNAL); /* cage(run, inspect): sendmsg */
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && try_again(&n_failed));
 	return n < 0 ? -errno : 0;
 }
 
@@ -147,13 +158,14 @@ int link_receive_any_version(int socket, struct link_message *m, struct error *e
 	struct iovec iov = {.iov_base = m->bytes, .iov_len = sizeof(m->bytes)};
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	unsigned n_failed = 0;
 	ssize_t n;
 	int r;
 
 	m->n_fds = 0;
 	do
 		n = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC); /* cage(run): recvmsg */
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && try_again(&n_failed));
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : error_set_errno(e, -errno, "receiving a message");
 	if (n == 0)
