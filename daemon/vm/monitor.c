@@ -29,6 +29,7 @@
 #include "vm/runs.h"
 #include "vm/spawn.h"
 
+#define KILL_TRIES 3
 #define SEC_USEC   1000000ull
 #define DYING_USEC (SEC_USEC / 10)
 #define PULSE_USEC (5 * SEC_USEC) /* silence after which a monitor is asked for something */
@@ -42,8 +43,9 @@ static void arm(struct event *timer, uint64_t usec)
 
 void monitor_kill(struct monitor *m)
 {
-	if (m->pid > 0)
-		syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0);
+	for (int i = 0; m->pid > 0 && i < KILL_TRIES; i++)
+		if (syscall(SYS_pidfd_send_signal, m->pidfd, SIGKILL, NULL, 0) == 0 || errno == ESRCH)
+			break;
 }
 
 /* Kills a monitor that we can no longer talk to. */

@@ -24,6 +24,7 @@
 
 #define AT_WORK_MAX   4u
 #define WORK_MAX      64u  /* each may hold some descriptors of its caller, and we have 1024 */
+#define TELL_TRIES    3
 #define PATIENCE_MSEC 1000 /* for what is cancelled at the end */
 
 struct work {
@@ -96,7 +97,8 @@ static void *thread_main(void *userdata)
 	uint64_t one = 1;
 
 	w->run(w->userdata, &w->cancelled);
-	write_full(w->finished, &one, sizeof(one));
+	for (int i = 0; i < TELL_TRIES && write_full(w->finished, &one, sizeof(one)) < 0; i++)
+		; /* who calls waits for it */
 	return NULL;
 }
 
