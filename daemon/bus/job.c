@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hex.h"
 #include "base/io.h"
@@ -40,19 +41,23 @@ static int answer_error(sd_bus_message *call, int error, const struct error *e)
 	return sd_bus_reply_method_errorf(call, bus_error_name(error), "%s", error_text(e, error));
 }
 
-static void log_answer(int r)
+/* Nobody shall wait for an answer that never comes: at least that can be said. */
+static void check_answer(const struct job *job, int r)
 {
-	struct error e = {};
+	struct error e;
 
-	if (r < 0)
-		log_warning("an answer could not be sent: %s", error_text(&e, r));
+	if (r >= 0)
+		return;
+	log_warning("an answer could not be sent: %s", strerror(-r));
+	error_set(&e, r, "hvmd is done, but could not send its answer: %s", strerror(-r));
+	(void)answer_error(job->call, r, &e);
 }
 
 void job_done(void *userdata, int error, const struct error *e)
 {
 	_cleanup_(job_freep) struct job *job = userdata;
 
-	log_answer(error < 0 ? answer_error(job->call, error, e) : sd_bus_reply_method_return(job->call, ""));
+	check_answer(job, error < 0 ? answer_error(job->call, error, e) : sd_bus_reply_method_return(job->call, ""));
 }
 
 void job_done_console(void *userdata, int error, const struct error *e, const char *name, int fd)
@@ -60,8 +65,8 @@ void job_done_console(void *userdata, int error, const struct error *e, const ch
 	_cleanup_(job_freep) struct job *job = userdata;
 	_cleanup_close_ int console = fd; /* the message has a duplicate */
 
-	log_answer(error < 0 ? answer_error(job->call, error, e)
-			     : sd_bus_reply_method_return(job->call, "hs", console, name));
+	check_answer(job, error < 0 ? answer_error(job->call, error, e)
+				    : sd_bus_reply_method_return(job->call, "hs", console, name));
 }
 
 static int answer_vm(sd_bus_message *call, const struct vm *vm)
@@ -75,7 +80,7 @@ void job_done_define(void *userdata, int error, const struct error *e, struct vm
 {
 	_cleanup_(job_freep) struct job *job = userdata;
 
-	log_answer(error < 0 ? answer_error(job->call, error, e) : answer_vm(job->call, vm));
+	check_answer(job, error < 0 ? answer_error(job->call, error, e) : answer_vm(job->call, vm));
 }
 
 static int answer_faults(sd_bus_message *call, const struct image_fault *faults, size_t n)
@@ -100,7 +105,7 @@ void job_done_verify(void *userdata, int error, const struct error *e, const str
 {
 	_cleanup_(job_freep) struct job *job = userdata;
 
-	log_answer(error < 0 ? answer_error(job->call, error, e) : answer_faults(job->call, faults, n));
+	check_answer(job, error < 0 ? answer_error(job->call, error, e) : answer_faults(job->call, faults, n));
 }
 
 static int append_detail(sd_bus_message *reply, const char *key, const char *type, const void *value)
@@ -174,7 +179,7 @@ void job_done_plan(void *userdata, int error, const struct error *e, const struc
 {
 	_cleanup_(job_freep) struct job *job = userdata;
 
-	log_answer(error < 0 ? answer_error(job->call, error, e) : answer_map(job->call, map));
+	check_answer(job, error < 0 ? answer_error(job->call, error, e) : answer_map(job->call, map));
 }
 
 static int answer_record(sd_bus_message *call, const struct memory_map *map)
@@ -189,5 +194,5 @@ void job_done_record(void *userdata, int error, const struct error *e, const str
 {
 	_cleanup_(job_freep) struct job *job = userdata;
 
-	log_answer(error < 0 ? answer_error(job->call, error, e) : answer_record(job->call, map));
+	check_answer(job, error < 0 ? answer_error(job->call, error, e) : answer_record(job->call, map));
 }

@@ -297,6 +297,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	struct policy *policy = userdata;
 	const char *interface = sd_bus_message_get_interface(m), *action;
 	uint32_t uid;
+	int r;
 
 	(void)error;
 	if (!sd_bus_message_is_method_call(m, NULL, NULL) || take_granted(policy, m))
@@ -304,8 +305,11 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error)
 	action = interface ? policy_action(interface, sd_bus_message_get_member(m)) : NULL;
 	if (action && action[0] == '\0')
 		return 0;
-	if (caller_uid(m, &uid) < 0)
-		return 1; /* there is nobody to answer */
+	r = caller_uid(m, &uid);
+	if (r < 0) { /* who has gone does not mind */
+		sd_bus_reply_method_errorf(m, SD_BUS_ERROR_FAILED, "hvmd cannot find out who calls: %s", strerror(-r));
+		return 1;
+	}
 	if (uid == 0 || uid == geteuid())
 		return 0;
 	if (!action || !policy->asks) {
