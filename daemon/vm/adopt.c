@@ -20,6 +20,7 @@
 #include "vm/runs.h"
 #include "vm/store.h"
 
+#define TRIES      3
 #define ANSWER_SEC 1 /* monitors that have not answered then go on being waited for by the event loop */
 
 static bool same_definition(const struct vm_spec *a, const struct vm_spec *b)
@@ -78,20 +79,36 @@ static void forget(struct registry *registry, const char *name)
 		runs_end(registry->context.runs, name);
 }
 
-static void adopt_one(struct registry *registry, const char *name)
+static int try_to_adopt(struct registry *registry, const char *name, struct error *e)
 {
 	struct run_found found = {.link = -1, .pidfd = -1};
-	struct error e = {};
-	int r = runs_connect(registry->context.runs, name, &found, &e);
+	int r = runs_connect(registry->context.runs, name, &found, e);
 
 	if (r == 0)
-		r = adopt(registry, name, &found, &e);
-	if (r == -ESRCH)
-		forget(registry, name);
-	else if (r < 0)
-		log_error("vm %s runs, and cannot be controlled: %s", name, error_text(&e, r));
+		r = adopt(registry, name, &found, e);
 	close_fd(found.link);
 	close_fd(found.pidfd);
+	return r;
+}
+
+/* Who listens but is no monitor (-EPERM) will not become one; all else may have passed a moment later. */
+static int adopt_one(struct registry *registry, const char *name)
+{
+	struct error e = {};
+	struct vm *vm;
+	int r = 0;
+
+	for (int i = 0; i < TRIES; i++) {
+		r = try_to_adopt(registry, name, &e);
+		if (r == 0 || r == -ESRCH || r == -EPERM)
+			break;
+	}
+	vm = registry_lookup(registry, name);
+	if (r < 0 && r != -ESRCH)
+		log_error("vm %s runs, and cannot be controlled: %s", name, error_text(&e, r));
+	if (r < 0 && r != -ESRCH && r != -EPERM && vm && !vm_is_active(vm))
+		vm_note_uncontrolled(vm, error_text(&e, r));
+	return r;
 }
 
 static bool any_adopting(const struct registry *registry)
@@ -135,7 +152,24 @@ int registry_adopt(struct registry *registry, const char *run_dir, struct error 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < names.n; i++)
-		adopt_one(registry, names.items[i]);
+		if (adopt_one(registry, names.items[i]) == -ESRCH)
+			forget(registry, names.items[i]);
 	await_answers(registry);
 	return 0;
+}
+
+void registry_adopt_rest(struct registry *registry)
+{
+	struct store_names names _cleanup_(store_names_fini) = {};
+	struct error e = {};
+	int r = registry->context.runs < 0 ? 0 : runs_list(registry->context.runs, &names, &e);
+
+	if (r < 0)
+		log_error("%s", error_text(&e, r));
+	for (size_t i = 0; i < names.n; i++) {
+		const struct vm *vm = registry_lookup(registry, names.items[i]);
+
+		if ((!vm || !vm_is_active(vm)) && adopt_one(registry, names.items[i]) == -ESRCH)
+			runs_end(registry->context.runs, names.items[i]);
+	}
 }

@@ -41,6 +41,9 @@ int registry_check_uuid(
 /* load.c */
 int registry_load(struct registry *registry, struct error *e);
 
+/* adopt.c: what registry_adopt() found and could not take over, once more. */
+void registry_adopt_rest(struct registry *registry);
+
 /* autostart.c: starts no more, what is under way goes on; and forgets it all. Both take NULL. */
 void autostart_stop(struct autostart *autostart);
 void autostart_free(struct autostart *autostart);

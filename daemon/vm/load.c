@@ -284,6 +284,7 @@ int registry_reload(struct registry *registry, registry_fault_fn fault, void *us
 
 	tell_reloading(registry, true);
 	r = load_all(&l, e);
+	registry_adopt_rest(registry);
 	tell_reloading(registry, false);
 	return r;
 }

@@ -187,3 +187,21 @@ int runs_connect(int dirfd, const char *name, struct run_found *ret, struct erro
 		ret->link = take_fd(link);
 	return r;
 }
+
+int runs_check_ended(int dirfd, const char *name, struct error *e)
+{
+	struct run_found found;
+	char file[NAME_MAX + 1];
+	int r;
+
+	file_of(name, LINK_ENDING, file);
+	if (faccessat(dirfd, file, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
+	r = runs_connect(dirfd, name, &found, e);
+	if (r < 0)
+		return r == -ESRCH || r == -EPERM ? 0 : r;
+	close_fd(found.link);
+	close_fd(found.pidfd);
+	return error_set(e, -EALREADY, "VM %s runs already, and hvmd could not take it over (its monitor is PID %d); "
+		"\"hvmctl reload\" tries that again", name, (int)found.pid);
+}

@@ -48,3 +48,9 @@ struct run_found {
  * sentence -ESRCH when there is none any more, -EPERM when it is not one of ours, -EIO.
  */
 int runs_connect(int dirfd, const char *name, struct run_found *ret, struct error *e);
+
+/*
+ * Whether no monitor runs of what has been noted of a VM: 0, or -EALREADY with a sentence when its monitor listens, which
+ * then nobody could take over, or -EIO when that cannot be found out.
+ */
+int runs_check_ended(int dirfd, const char *name, struct error *e);

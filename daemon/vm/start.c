@@ -202,7 +202,10 @@ int vm_start(struct vm *vm, const struct vm_start_options *options, vm_done_fn d
 	if (r < 0)
 		return r;
 	vm_context_probe_host(vm->context);
-	r = begin(vm, options, e);
+	if (vm->context->runs >= 0)
+		r = runs_check_ended(vm->context->runs, vm_name(vm), e);
+	if (r == 0)
+		r = begin(vm, options, e);
 	if (r < 0)
 		return r;
 	begin_run(vm);

@@ -255,6 +255,15 @@ void vm_note_lost(struct vm *vm)
 	vm_move(vm, VM_FAILED, REASON_VMM_DIED, "its monitor ended while no hvmd was there to see it", NULL);
 }
 
+void vm_note_uncontrolled(struct vm *vm, const char *why)
+{
+	struct error details;
+
+	error_set(&details, -EIO, "it runs, and cannot be controlled: %s", why);
+	vm_move(vm, VM_STARTING, REASON_BOOTED, NULL, NULL);
+	vm_move(vm, VM_FAILED, REASON_UNKNOWN, details.text, NULL);
+}
+
 int vm_stop(struct vm *vm, uint64_t timeout_usec, enum vm_reason reason, vm_done_fn done, void *userdata,
 	struct error *e)
 {

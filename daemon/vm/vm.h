@@ -241,6 +241,9 @@ int vm_adopt(struct vm *vm, struct run_found *found, struct vm_spec *spec, struc
 /* Notes that a run which an earlier hvmd began has come to an end that nobody saw. */
 void vm_note_lost(struct vm *vm);
 
+/* Notes that there is a run which an earlier hvmd began, but could not be taken over, and why. */
+void vm_note_uncontrolled(struct vm *vm, const char *why);
+
 /*
  * Ends a VM. The monitor is asked to go, and is killed after `timeout_usec`; 0
  * kills it at once. done: it is gone. `reason` is kept as the reason of the end.

@@ -83,6 +83,44 @@ Test(survival, vms_run_on_when_hvmd_is_killed_and_can_be_controlled_as_before)
 	expect_success(start_vm("a"));
 }
 
+/* Puts something in the place of the monitor's socket that no hvmd can talk to, and the right one aside. */
+static int hide_monitor(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_eq(rename(harness_path("run/vms/a.link"), harness_path("run/vms/hidden")), 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", harness_path("run/vms/a.link"));
+	cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	cr_assert_eq(listen(fd, 1), 0);
+	return fd;
+}
+
+Test(survival, vm_that_cannot_be_taken_over_is_not_started_twice)
+{
+	pid_t pid;
+	int fd;
+
+	run_vm("");
+	pid = leader();
+	hvmd_stop(SIGKILL);
+	fd = hide_monitor();
+	hvmd_start();
+	cr_expect_str_eq(property(VM("a"), "State"), "failed");
+	cr_expect_str_eq(property(VM("a"), "StateDetails"), "it runs, and cannot be controlled: the monitor of VM a does not "
+		"listen: Protocol wrong type for socket");
+	cr_expect_lt(start_vm("a"), 0);
+	close(fd);
+	cr_assert_eq(rename(harness_path("run/vms/hidden"), harness_path("run/vms/a.link")), 0);
+	expect_error(start_vm("a"), "org.hvmd1.AlreadyRunning", "VM a runs already, and hvmd could not take it over");
+	expect_success(call(MANAGER, "Reload", ""));
+	cr_assert(property_becomes(VM("a"), "State", "running"));
+	expect_adopted(pid, "running");
+	expect_success(shutdown_vm("a"));
+	cr_expect(process_gone(pid));
+	expect_success(start_vm("a"));
+}
+
 Test(survival, uptime_goes_on)
 {
 	uint64_t before, after;
