@@ -39,6 +39,9 @@ void harness_stop(void);
 int hvmd_stop(int signal);
 void hvmd_start(void);
 
+/* As hvmd_start(), but it may end before it is ready: then false, and the wait status. */
+bool hvmd_start_may_fail(int *ret_status);
+
 /* What a process holds: open descriptors, and KiB of memory. */
 unsigned process_descriptors(pid_t pid);
 unsigned long process_resident(pid_t pid);

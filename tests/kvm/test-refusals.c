@@ -1,8 +1,13 @@
 /*
- * test-refusals.c - every call of a monitor that the kernel may refuse, refused: in a start, a reset and a take-over (R6)
+ * test-refusals.c - every call that the kernel may refuse to a monitor, or to hvmd, refused (R6)
  *
- * make check refuses each call with one errno, the next call with the next; with HVMD_FAULTS_WHOLE=1 each with all.
- * Whatever fails, there is one sentence for it, the VM is in a state that says so, and its next start goes well.
+ * A job (a start, a reset, ...) is done once, to count the calls that the program makes meanwhile, and then once
+ * for each of them, with that one refused. make check refuses each call with one errno, the next call with the next;
+ * with HVMD_FAULTS_WHOLE=1 each with all.
+ *
+ * Whatever fails, there is one sentence for it, nothing is left behind, and the next time it goes well. hvmd may
+ * end, if it has lost its bus or its loop, as long as it does so in good order: then it is started again, as systemd
+ * would, and has all that runs. A VM that the job is not about never notices.
  */
 #include <assert.h>
 #include <criterion/criterion.h>
@@ -20,17 +25,28 @@
 #include "fakes/refusals.h"
 #include "vms.h"
 
+#define STOP_USEC     ((uint64_t)1000000)
+#define PATIENCE_USEC 5000000 /* for an answer that may be lost with the call that failed */
+
 static const int errors[] = {ENOMEM, EIO, EINTR, EAGAIN, EMFILE, ENOSPC, EPERM};
 
 static struct refusals *refusals;
 static char path[] = "/tmp/hvmd-refusals.XXXXXX";
+static char bystander[16]; /* the PID of a VM that no job is about; "": there is none */
 
-static void define_guest(void)
+static long nth_call;
+
+/* What has been tried, and what came of it. */
+static struct {
+	long pairs, refused, hvmd_ended;
+} sum;
+
+static void define_guest(const char *name)
 {
 	int fd = open(built("examples/guests/reference.elf"), O_RDONLY | O_CLOEXEC);
 
 	cr_assert_geq(fd, 0);
-	expect_success(call(MANAGER, "DefineVM", "sa{sh}t", definition("a", "mode=count"), 1, "hrt", fd, (uint64_t)0));
+	expect_success(call(MANAGER, "DefineVM", "sa{sh}t", definition(name, "mode=count"), 1, "hrt", fd, (uint64_t)0));
 	close(fd);
 }
 
@@ -50,9 +66,27 @@ static void begin(void)
 	close(fd);
 	setenv("HVMD_REFUSALS", path, 1);
 	harness.kvm = "/dev/kvm";
+}
+
+static void begin_monitor(void)
+{
+	begin();
 	harness.monitor = strdup(built("tests/fakes/refused-monitor"));
 	harness_start();
-	define_guest();
+	define_guest("a");
+}
+
+static void begin_hvmd(void)
+{
+	begin();
+	harness.program = "tests/fakes/refused-hvmd";
+	harness.monitor = strdup(built("hvm-monitor"));
+	harness_start();
+	define_guest("a");
+	define_guest("bystander");
+	expect_success(call(MANAGER, "StartVM", "st", "bystander", (uint64_t)0));
+	snprintf(bystander, sizeof(bystander), "%s", property(VM("bystander"), "Leader"));
+	sd_bus_set_method_call_timeout(harness.bus, PATIENCE_USEC);
 }
 
 static void end(void)
@@ -62,21 +96,92 @@ static void end(void)
 		harness_stop();
 }
 
-TestSuite(refusals, .init = begin, .fini = end, .timeout = 1200);
+TestSuite(monitor, .init = begin_monitor, .fini = end, .timeout = 3600);
+TestSuite(hvmd, .init = begin_hvmd, .fini = end, .timeout = 3600);
+
+/* --- One pair of a call and an errno ---------------------------------------------------------------------- */
 
 static void arm(long nth, int error)
 {
 	assert(refusals); /* or gcc, with UBSan, warns of a store to nowhere */
 	atomic_store(&refusals->nth, 0);
 	refusals->error = error;
+	nth_call = nth;
 	refusals->what[0] = '\0';
 	atomic_store(&refusals->calls, 0);
 	atomic_store(&refusals->nth, nth);
 }
 
-static bool is_running(void)
+/* For messages. */
+static const char *pair(void)
 {
-	return strcmp(property(VM("a"), "State"), "running") == 0;
+	static char text[96];
+
+	snprintf(text, sizeof(text), "call %ld (%s), %s", nth_call, refusals->what, strerrorname_np(refusals->error));
+	return text;
+}
+
+static void disarm(void)
+{
+	assert(refusals);
+	atomic_store(&refusals->nth, 0);
+}
+
+/* A sentence, and no more than one line. */
+static void expect_sentence(int r)
+{
+	if (r < 0)
+		sum.refused++;
+	cr_expect(r >= 0 || (call_error.message && strlen(call_error.message) > 10 && !strchr(call_error.message, '\n')),
+		"%s: %s", pair(), call_error.message);
+}
+
+static void expect_order(int status, const char *what)
+{
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "%s: hvmd ended with wait status 0x%x", what,
+		(unsigned)status);
+}
+
+/* Who has lost the bus answers what came before that: so it is asked twice. */
+static bool answers(void)
+{
+	return call(MANAGER, "ListVMs", "") >= 0 && call(MANAGER, "ListVMs", "") >= 0;
+}
+
+/* If hvmd has ended, it is started again. */
+static void revive(const char *what)
+{
+	int status = 0;
+
+	while (harness.hvmd > 0 && !answers() && waitpid(harness.hvmd, &status, 0) == harness.hvmd) {
+		sum.hvmd_ended++;
+		expect_order(status, what);
+		hvmd_start();
+	}
+}
+
+static void expect_bystander(const char *what)
+{
+	if (!bystander[0])
+		return;
+	cr_expect_str_eq(property(VM("bystander"), "State"), "running", "%s: a VM that runs is lost: %s", what,
+		property(VM("bystander"), "StateDetails"));
+	cr_expect_str_eq(property(VM("bystander"), "Leader"), bystander, "%s: a VM that runs is lost", what);
+	if (atoi(property(VM("bystander"), "Leader")) == 0) /* for the pairs that follow */
+		expect_success(call(MANAGER, "StartVM", "st", "bystander", (uint64_t)0));
+	snprintf(bystander, sizeof(bystander), "%s", property(VM("bystander"), "Leader"));
+}
+
+/* --- Jobs --------------------------------------------------------------------------------------------------- */
+
+struct job {
+	void (*ready)(void);
+	int (*run)(void);
+	void (*after)(const char *what); /* it goes well now, and nothing is left of it */
+};
+
+static void nothing(void)
+{
 }
 
 static int start(void)
@@ -84,72 +189,8 @@ static int start(void)
 	return call(MANAGER, "StartVM", "st", "a", (uint64_t)0);
 }
 
-/* It is in whatever state the refusal has left it in. */
-static void expect_next_start(long nth, int error)
-{
-	char what[32];
-
-	snprintf(what, sizeof(what), "%s", refusals->what);
-	cr_expect_not(strstr(property(VM("a"), "StateDetails"), "signal"), "call %ld (%s), %s: %s", nth, what,
-		strerrorname_np(error), property(VM("a"), "StateDetails"));
-	arm(0, 0);
-	if (atoi(property(VM("a"), "Leader")) > 0)
-		cr_expect(call(MANAGER, "TerminateVM", "s", "a") >= 0 || strstr(call_error.message, "is not running"),
-			"call %ld (%s), %s: it cannot be terminated: %s", nth, what, strerrorname_np(error), call_error.message);
-	cr_expect_geq(start(), 0, "call %ld (%s), %s: the next start fails: %s", nth, what, strerrorname_np(error),
-		call_error.message);
-	cr_expect(is_running());
-}
-
-/* A sentence, and no more than one line. */
-static void expect_sentence(int r, long nth, int error)
-{
-	cr_expect(r >= 0 || (call_error.message && strlen(call_error.message) > 10 && !strchr(call_error.message, '\n')),
-		"call %ld (%s), %s: %s", nth, refusals->what, strerrorname_np(error), call_error.message);
-}
-
-static void terminate(void)
-{
-	if (atoi(property(VM("a"), "Leader")) > 0)
-		expect_success(call(MANAGER, "TerminateVM", "s", "a"));
-}
-
-/* The calls of one job, each refused in turn. `ready` makes what it needs. */
-static void refuse_each(void (*ready)(void), int (*job)(void))
-{
-	const bool whole = getenv("HVMD_FAULTS_WHOLE");
-	unsigned descriptors = 0;
-	long n;
-
-	arm(0, 0);
-	ready();
-	arm(0, 0);
-	expect_success(job());
-	n = atomic_load(&refusals->calls);
-	cr_assert_gt(n, 0);
-	terminate();
-	for (long nth = 1; nth <= n; nth++)
-		for (size_t i = 0; i < (whole ? ARRAY_SIZE(errors) : 1); i++) {
-			int error = errors[whole ? i : (size_t)nth % ARRAY_SIZE(errors)];
-
-			ready();
-			arm(nth, error);
-			expect_sentence(job(), nth, error);
-			expect_next_start(nth, error);
-			terminate();
-			if (nth == 5 && i == 0)
-				descriptors = process_descriptors(harness.hvmd);
-		}
-	cr_expect(n < 5 || process_descriptors(harness.hvmd) == descriptors, "%u descriptors, then %u", descriptors, process_descriptors(harness.hvmd));
-}
-
-static void nothing(void)
-{
-}
-
 static void runs(void)
 {
-	arm(0, 0);
 	expect_success(start());
 }
 
@@ -158,26 +199,182 @@ static int reset(void)
 	return call(MANAGER, "ResetVM", "ssuu", "a", "all", 0, 0);
 }
 
+static int shut_down(void)
+{
+	return call(MANAGER, "ShutdownVM", "stt", "a", STOP_USEC, (uint64_t)0);
+}
+
+static int terminate(void)
+{
+	return call(MANAGER, "TerminateVM", "s", "a");
+}
+
+static bool is_up(void)
+{
+	return atoi(property(VM("a"), "Leader")) > 0;
+}
+
+/* It is in whatever state the refusal has left it in. */
+static void next_start(const char *what)
+{
+	cr_expect_not(strstr(property(VM("a"), "StateDetails"), "signal"), "%s: %s", what, property(VM("a"), "StateDetails"));
+	if (is_up())
+		cr_expect(terminate() >= 0 || strstr(call_error.message, "is not running"), "%s: it cannot be terminated: %s",
+			what, call_error.message);
+	cr_expect_geq(start(), 0, "%s: the next start fails: %s", what, call_error.message);
+	cr_expect_str_eq(property(VM("a"), "State"), "running", "%s", what);
+	if (is_up())
+		expect_success(terminate());
+}
+
 static int take_over(void)
 {
+	int status = 0;
+
 	hvmd_stop(SIGKILL);
-	hvmd_start();
+	if (!hvmd_start_may_fail(&status)) {
+		disarm();
+		cr_assert_eq(harness.hvmd, 0, "%s: hvmd hangs", pair());
+		sum.hvmd_ended++;
+		expect_order(status, pair());
+		hvmd_start();
+	}
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 	return call(VM("a"), "GetTelemetry", "ast", 0, (uint64_t)0);
 }
 
-Test(refusals, in_a_start_has_a_sentence_and_the_next_start_goes_well)
+static int define_c(void)
 {
-	refuse_each(nothing, start);
+	return define(definition("c", ""), "an image");
 }
 
-Test(refusals, in_a_reset_has_a_sentence_and_the_next_start_goes_well)
+static int undefine_c(void)
 {
-	refuse_each(runs, reset);
+	return call(MANAGER, "UndefineVM", "st", "c", (uint64_t)0);
 }
 
-Test(refusals, in_a_take_over_has_a_sentence_and_the_next_start_goes_well)
+static void has_c(void)
 {
-	refuse_each(runs, take_over);
+	expect_success(define_c());
+}
+
+static void next_definition(const char *what)
+{
+	if (call(MANAGER, "GetVM", "s", "c") >= 0)
+		cr_expect_geq(undefine_c(), 0, "%s: the next undefine fails: %s", what, call_error.message);
+	cr_expect_geq(define_c(), 0, "%s: the next define fails: %s", what, call_error.message);
+	cr_expect_geq(undefine_c(), 0, "%s: the next undefine fails: %s", what, call_error.message);
+	expect_success(call(MANAGER, "Verify", "ast", 0, (uint64_t)0));
+	cr_expect_str_eq(call_text(), "", "%s: something is left: %s", what, call_text());
+}
+
+/* --- All pairs ---------------------------------------------------------------------------------------------- */
+
+static void refuse_one(const struct job *job, long nth, int error)
+{
+	char what[96];
+
+	job->ready();
+	arm(nth, error);
+	expect_sentence(job->run());
+	snprintf(what, sizeof(what), "%s", pair());
+	sum.pairs += refusals->what[0] != '\0';
+	disarm();
+	revive(what);
+	expect_bystander(what);
+	job->after(what);
+}
+
+/* A thread may have something for a moment longer. After hvmd has been started anew there is nothing to compare. */
+static void expect_held(pid_t hvmd, unsigned before, const char *what)
+{
+	unsigned now = before;
+
+	for (int i = 0; i < 100 && harness.hvmd == hvmd; i++) {
+		now = process_descriptors(hvmd);
+		if (now == before)
+			return;
+		usleep(10000);
+	}
+	cr_expect(harness.hvmd != hvmd, "%s: hvmd had %u descriptors, and has %u", what, before, now);
+}
+
+static void refuse_each(const char *name, const struct job *job)
+{
+	const bool whole = getenv("HVMD_FAULTS_WHOLE");
+	long n;
+
+	job->ready();
+	arm(0, 0);
+	expect_success(job->run());
+	n = atomic_load(&refusals->calls);
+	cr_assert_gt(n, 0);
+	job->after("nothing refused");
+	for (long nth = 1; nth <= n; nth++)
+		for (size_t i = 0; i < (whole ? ARRAY_SIZE(errors) : 1); i++) {
+			unsigned before = process_descriptors(harness.hvmd);
+			pid_t hvmd = harness.hvmd;
+
+			refuse_one(job, nth, errors[whole ? i : (size_t)nth % ARRAY_SIZE(errors)]);
+			if (nth > 1) /* what is kept for later has come with the first */
+				expect_held(hvmd, before, pair());
+		}
+	fprintf(stderr, "# %s: %ld calls, %ld pairs, of which %ld said why, and %ld ended hvmd\n", name, n, sum.pairs, sum.refused,
+		sum.hvmd_ended);
+}
+
+Test(monitor, calls_in_a_start)
+{
+	refuse_each("monitor, start", &(struct job){nothing, start, next_start});
+}
+
+Test(monitor, calls_in_a_reset)
+{
+	refuse_each("monitor, reset", &(struct job){runs, reset, next_start});
+}
+
+Test(monitor, calls_in_a_shutdown)
+{
+	refuse_each("monitor, shutdown", &(struct job){runs, shut_down, next_start});
+}
+
+Test(monitor, calls_in_a_take_over)
+{
+	refuse_each("monitor, take-over", &(struct job){runs, take_over, next_start});
+}
+
+Test(hvmd, calls_in_a_start)
+{
+	refuse_each("hvmd, start", &(struct job){nothing, start, next_start});
+}
+
+Test(hvmd, calls_in_a_reset)
+{
+	refuse_each("hvmd, reset", &(struct job){runs, reset, next_start});
+}
+
+Test(hvmd, calls_in_a_shutdown)
+{
+	refuse_each("hvmd, shutdown", &(struct job){runs, shut_down, next_start});
+}
+
+Test(hvmd, calls_in_a_termination)
+{
+	refuse_each("hvmd, termination", &(struct job){runs, terminate, next_start});
+}
+
+Test(hvmd, calls_in_a_take_over)
+{
+	refuse_each("hvmd, take-over", &(struct job){runs, take_over, next_start});
+}
+
+Test(hvmd, calls_in_a_definition)
+{
+	refuse_each("hvmd, define", &(struct job){nothing, define_c, next_definition});
+}
+
+Test(hvmd, calls_in_an_undefinition)
+{
+	refuse_each("hvmd, undefine", &(struct job){has_c, undefine_c, next_definition});
 }
