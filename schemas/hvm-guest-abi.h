@@ -306,7 +306,7 @@ struct hvm_info_tag { /* 88 bytes */
 #define HVM_CPUID_ROS_OFFSET 0x100u
 #define HVM_CPUID_ROLE_ROS  1u
 #define HVM_CPUID_ROLE_HRT  2u
-#define HVM_CPUID_INTERCEPTS 1u /* vmmcall (AMD) and vmcall (Intel) are hypercalls, in both partitions */
+#define HVM_CPUID_INTERCEPTS 1u /* vmmcall (AMD) and vmcall (Intel) are hypercalls, of this partition */
 #define HVM_ABI_VERSION     1u
 
 /* --- State of each HRT core at its first instruction ------------------------------------------------------

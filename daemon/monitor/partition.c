@@ -91,9 +91,16 @@ static int map_memory(struct machine *machine, struct partition *p, struct error
 
 /* --- Its cores and devices ------------------------------------------------------------------------------ */
 
-/* Of both partitions: a process of the ROS then calls without any privilege. */
-static bool intercepts(const struct machine *machine)
+/*
+ * Of the ROS only where the definition says so, for then every process in it may have the HRT run its code in kernel
+ * mode: nobody is to find that out because the host has got another kernel.
+ */
+static bool intercepts(const struct partition *p)
 {
+	const struct machine *machine = p->machine;
+
+	if (p->role == PARTITION_ROS && machine->spec->hrt_hypercall != SPEC_HYPERCALL_XEN)
+		return false;
 	return machine->spec->hybrid && machine->hypercall == SPEC_HYPERCALL_XEN;
 }
 
@@ -106,7 +113,7 @@ static int make_core(struct partition *p, struct core *core, uint32_t id, struct
 		.n_cores = p->role == PARTITION_ROS ? spec->ros_cores : spec->cores - spec->ros_cores,
 		.role = p->role == PARTITION_HRT ? HVM_CPUID_ROLE_HRT : HVM_CPUID_ROLE_ROS,
 		.hybrid = spec->hybrid,
-		.intercepted = intercepts(p->machine),
+		.intercepted = intercepts(p),
 		.comm_page = p->machine->boot.plan.comm_page,
 	};
 	int r;
@@ -194,7 +201,7 @@ int partition_make(struct partition *p, struct error *e)
 		r = kvm_machine_track(p->kvm, e);
 	if (r == 0)
 		r = map_memory(machine, p, e);
-	if (r == 0 && intercepts(machine))
+	if (r == 0 && intercepts(p))
 		r = kvm_machine_intercept_hypercalls(p->kvm, e);
 	if (r < 0)
 		return r;

@@ -48,7 +48,7 @@ int hvm_open_doorbell(struct hvm *h);
 
 /*
  * By the processor's own instruction: needs no privileges, but an hvmd that intercepts
- * it (hypercall="xen"). Returns 0 or -1 with errno set; ENODEV: it does not.
+ * it (hrt hypercall="xen"). Returns 0 or -1 with errno set; ENODEV: it does not.
  */
 int hvm_open_instruction(struct hvm *h);
 
