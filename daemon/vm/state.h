@@ -6,8 +6,9 @@
  *
  *	inactive   There is no monitor. The definition may be changed, removed,
  *	           or started.
- *	starting   A monitor has been spawned and is building the machine, or has
- *	           been told to run it. A start job is waiting. Stopping is allowed.
+ *	starting   A monitor has been spawned and is being put into its place, or is
+ *	           building the machine, or has been told to run it. A start job is
+ *	           waiting. Stopping is allowed.
  *	running    At least one partition runs. Reset, telemetry, console and stop
  *	           are allowed.
  *	paused     None runs and at least one is paused; otherwise as running.
