@@ -8,7 +8,10 @@
  *
  * Our doorbell is an exit, not an ioeventfd: a request has its arguments in registers and its answer in rax, which
  * an eventfd neither carries nor brings back, and nothing in the protocol is a mere ring. What an ioeventfd would be is
- * measured beside it, with its price: where it is registered, the end of a machine waits for the kernel's SRCU.
+ * measured beside it, with its price: where it is registered, recent kernels have the end of a machine wait for SRCU.
+ *
+ * P19 is a goal for processors with VMX or SVM. A KVM without either interprets the HRT's kernel mode at a few
+ * instructions a microsecond, and lets a process run: there both calls are mostly the HRT's own instructions.
  */
 #include <pthread.h>
 #include <sched.h>
