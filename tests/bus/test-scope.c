@@ -81,6 +81,8 @@ static int end_job(sd_bus *bus, const char *unit)
 {
 	sd_bus_flush(bus);
 	usleep(asked->delay_usec);
+	if (asked->moves)
+		move_into_cgroup(unit, asked->pid);
 	return sd_bus_emit_signal(bus, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "JobRemoved", "uoss", 1,
 		"/org/freedesktop/systemd1/job/1", unit, "done");
 }
@@ -107,8 +109,6 @@ static int start_transient_unit(sd_bus_message *m, void *userdata, sd_bus_error 
 		return 1;
 	if (asked->refusal)
 		return sd_bus_error_set(error, asked->refusal, "no");
-	if (asked->moves)
-		move_into_cgroup(name, asked->pid);
 	r = sd_bus_reply_method_return(m, "o", "/org/freedesktop/systemd1/job/1");
 	return r < 0 ? r : end_job(sd_bus_message_get_bus(m), name);
 }
@@ -336,7 +336,6 @@ static void expect_cgroups(void)
 
 static void remove_cgroup(void)
 {
-	expect_success(terminate_vm("a-b"));
 	for (int i = 0; i < 100 && rmdir(CGROUPS "/hvm-a-b.scope") < 0 && errno == EBUSY; i++)
 		usleep(10000);
 }
@@ -363,6 +362,7 @@ Test(scope, registrar_gives_the_scope_and_then_tells_machined)
 	cr_expect_str_eq(asked->machine_class, "vm");
 	cr_expect_eq(asked->leader, (uint32_t)atoi(property(VM("a_2db"), "Leader")));
 	cr_expect(property_becomes(VM("a_2db"), "Unit", "hvm-a-b.scope"));
+	expect_success(terminate_vm("a-b"));
 	remove_cgroup();
 }
 
@@ -375,6 +375,22 @@ Test(scope, registrar_gives_the_scope_where_machined_refuses)
 	start_registrar();
 	run_scoped();
 	cr_expect(property_becomes(VM("a_2db"), "Unit", "hvm-a-b.scope"));
+	expect_success(terminate_vm("a-b"));
+	remove_cgroup();
+}
+
+Test(scope, monitor_is_told_nothing_before_the_registrar_has_seen_it_in_its_scope)
+{
+	uint64_t begin = clock_usec();
+
+	expect_cgroups();
+	start_systemd(NULL, false);
+	asked->moves = true;
+	asked->delay_usec = 700000;
+	start_registrar();
+	define_vm("a-b", "refuse-setup");
+	expect_error(start_vm("a-b"), "org.hvmd1.BadBootImage", "");
+	cr_expect_geq(clock_usec() - begin, 700000, "it was told what to build before");
 	remove_cgroup();
 }
 
