@@ -227,6 +227,15 @@ static void next_start(const char *what)
 		expect_success(terminate());
 }
 
+/* Monitors of a hvmd that is gone are ours to reap. The hvmd that may have ended meanwhile is not meant. */
+static void reap_monitors(void)
+{
+	siginfo_t info = {};
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid > 0 && info.si_pid != harness.hvmd)
+		waitpid(info.si_pid, NULL, 0);
+}
+
 static int take_over(void)
 {
 	int status = 0;
@@ -239,8 +248,7 @@ static int take_over(void)
 		expect_order(status, pair());
 		hvmd_start();
 	}
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
+	reap_monitors();
 	return call(VM("a"), "GetTelemetry", "ast", 0, (uint64_t)0);
 }
 
