@@ -23,6 +23,7 @@
 #include "bus/fresh.h"
 #include "bus/objects.h"
 #include "bus/policy.h"
+#include "bus/turns.h"
 
 static void wake(evutil_socket_t fd, short what, void *userdata)
 {
@@ -86,6 +87,8 @@ static int export(struct bus *bus, bool asks)
 	int r;
 
 	r = policy_new(bus->sd, asks, &bus->policy);
+	if (r >= 0) /* asked before the policy */
+		r = turns_new(bus->sd, &bus->turns);
 	if (r >= 0)
 		r = fresh_new(bus->sd, bus, &bus->fresh);
 	if (r >= 0)
@@ -188,6 +191,7 @@ struct bus *bus_free(struct bus *bus)
 	if (bus->readable)
 		event_free(bus->readable);
 	fresh_free(bus->fresh);
+	turns_free(bus->turns);
 	policy_free(bus->policy);
 	scope_forget(bus);
 	sd_bus_slot_unref(bus->scopes.on_job_removed);
@@ -228,6 +232,7 @@ static void tell_n_vms(struct bus *bus)
 
 #define PATIENCE   3      /* times that memory is short in one dispatch, before others have their turn */
 #define RETRY_USEC 100000 /* later */
+#define TURN_USEC  10000  /* after which whatever else has happened is looked at */
 
 /*
  * What sd-bus had no memory for may be lost, and who called then waits in vain; but everybody else, and every VM that
@@ -245,16 +250,28 @@ static int forgive(int r, unsigned *n_short)
 	return ++*n_short < PATIENCE;
 }
 
+/* One message. 1: there may be more. */
+static int process_one(struct bus *bus, unsigned *n_short)
+{
+	int r = forgive(sd_bus_process(bus->sd, NULL), n_short);
+
+	turns_end(bus->turns);
+	tell_n_vms(bus);
+	return r == 0 ? turns_next(bus->turns) : r;
+}
+
+/* Calls can come faster than they are answered; monitors and signals want their turn, too. */
 int bus_dispatch(struct bus *bus, struct error *e)
 {
-	uint64_t until = UINT64_MAX;
+	uint64_t until = UINT64_MAX, end = clock_usec() + TURN_USEC;
 	unsigned n_short = 0;
+	bool more;
 	int r, events;
 
-	do {
-		r = forgive(sd_bus_process(bus->sd, NULL), &n_short);
-		tell_n_vms(bus);
-	} while (r > 0);
+	do
+		r = process_one(bus, &n_short);
+	while (r > 0 && clock_usec() < end);
+	more = r > 0;
 	events = r < 0 ? r : sd_bus_get_events(bus->sd);
 	if (events >= 0)
 		r = sd_bus_get_timeout(bus->sd, &until);
@@ -262,6 +279,8 @@ int bus_dispatch(struct bus *bus, struct error *e)
 		return error_set(e, -EIO, "the connection to the bus is lost");
 	if (n_short >= PATIENCE && until > clock_usec() + RETRY_USEC)
 		until = clock_usec() + RETRY_USEC;
+	if (more)
+		until = 0;
 	arm(bus->readable, events & POLLIN);
 	arm(bus->writable, events & POLLOUT);
 	arm_timer(bus->timer, until);

@@ -17,10 +17,12 @@ struct fresh;
 struct memory_map;
 struct policy;
 struct telemetry;
+struct turns;
 
 struct bus {
 	sd_bus *sd;
 	struct policy *policy;
+	struct turns *turns;
 	struct fresh *fresh;
 	struct event *readable, *writable, *timer;
 	size_t n_vms_told; /* what NVMs was when it was last told */
