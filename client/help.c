@@ -72,6 +72,16 @@ void help_print_verb(const struct verb *verb, FILE *out)
 	fputs("\n\"hvmctl help\" lists the options of every verb.\n", out);
 }
 
+void help_no_verb(const char *word)
+{
+	const struct verb *like = verb_like(word);
+
+	if (like)
+		say_error(NULL, "there is no verb \"%s\"; did you mean \"%s\"? \"hvmctl help\" lists them", word, like->name);
+	else
+		say_error(NULL, "there is no verb \"%s\"; \"hvmctl help\" lists them", word);
+}
+
 enum exit_status verb_help(struct client *c, char **verbs)
 {
 	const struct verb *verb;
@@ -83,7 +93,7 @@ enum exit_status verb_help(struct client *c, char **verbs)
 	}
 	verb = verb_find(verbs[0]);
 	if (!verb) {
-		say_error(NULL, "there is no verb \"%s\"; \"hvmctl help\" lists them", verbs[0]);
+		help_no_verb(verbs[0]);
 		return STATUS_USAGE;
 	}
 	help_print_verb(verb, stdout);

@@ -79,7 +79,7 @@ static enum exit_status run_options(const struct options *o, char **words)
 	}
 	verb = verb_find(words[0]);
 	if (!verb) {
-		say_error(NULL, "there is no verb \"%s\"; \"hvmctl help\" lists them", words[0]);
+		help_no_verb(words[0]);
 		return STATUS_USAGE;
 	}
 	return run_verb(verb, o, words + 1);

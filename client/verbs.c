@@ -7,6 +7,7 @@
  */
 #include "client/verbs.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/macro.h"
@@ -323,6 +324,10 @@ const struct verb verb_table[] = {
 };
 const size_t n_verbs = ARRAY_SIZE(verb_table);
 
+#define WORD_MAX 31u /* letters of a verb, or of what may be one */
+#define LIKE_MIN 3u  /* of what may be like a verb, with a letter of difference */
+#define LIKE_TWO 5u  /* with two: those that have changed places, for example */
+
 static bool verb_is_called(const struct verb *verb, const char *word)
 {
 	if (strcmp(verb->name, word) == 0)
@@ -339,4 +344,48 @@ const struct verb *verb_find(const char *word)
 		if (verb_is_called(&verb_table[i], word))
 			return &verb_table[i];
 	return NULL;
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Letters that are put in, left out or changed between two words; a row of the usual table at a time. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[WORD_MAX + 1], n = strlen(b);
+
+	assert(n <= WORD_MAX);
+	for (size_t i = 0; i <= n; i++)
+		row[i] = i;
+	for (; *a; a++) {
+		size_t diagonal = row[0]++;
+
+		for (size_t i = 1; i <= n; i++) {
+			size_t changed = diagonal + (*a != b[i - 1]);
+
+			diagonal = row[i];
+			row[i] = least(changed, least(row[i], row[i - 1]) + 1);
+		}
+	}
+	return row[n];
+}
+
+const struct verb *verb_like(const char *word)
+{
+	size_t n = strlen(word), nearest = n < LIKE_TWO ? 2 : 3;
+	const struct verb *found = NULL;
+
+	if (n < LIKE_MIN || n > WORD_MAX)
+		return NULL;
+	for (size_t i = 0; i < n_verbs; i++) {
+		size_t d = distance(word, verb_table[i].name);
+
+		if (d < nearest) {
+			nearest = d;
+			found = &verb_table[i];
+		}
+	}
+	return found;
 }

@@ -45,6 +45,9 @@ extern const char *const verb_group_names[N_VERB_GROUPS];
 /* The verb of this name or alias; NULL when there is none. */
 const struct verb *verb_find(const char *word);
 
+/* The verb that may have been meant; NULL when none is like it. */
+const struct verb *verb_like(const char *word);
+
 /* The functions of the table. define.c */
 enum exit_status verb_define(struct client *c, char **files);
 enum exit_status verb_undefine(struct client *c, char **names);

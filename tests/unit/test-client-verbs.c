@@ -55,8 +55,15 @@ static void cr_is_usage_error(const char *words, const char *sentence)
 	struct usage_needs_a_semicolon
 
 USAGE(wants_a_verb, "", "which verb? \"hvmctl help\" lists them");
-USAGE(refuses_an_unknown_verb, "lst", "there is no verb \"lst\"; \"hvmctl help\" lists them");
-USAGE(takes_no_beginning_of_a_verb, "stat", "there is no verb \"stat\"; \"hvmctl help\" lists them");
+USAGE(refuses_an_unknown_verb, "frobnicate", "there is no verb \"frobnicate\"; \"hvmctl help\" lists them");
+USAGE(refuses_a_very_long_verb, "listlistlistlistlistlistlistlistlist",
+	"there is no verb \"listlistlistlistlistlistlistlistlist\"; \"hvmctl help\" lists them");
+USAGE(suggests_nothing_far_fetched, "foo", "there is no verb \"foo\"; \"hvmctl help\" lists them");
+USAGE(suggests_a_verb_for_a_mistyped_one, "strat a",
+	"there is no verb \"strat\"; did you mean \"start\"? \"hvmctl help\" lists them");
+USAGE(suggests_a_verb_to_whoever_asks_for_help, "help undefin",
+	"there is no verb \"undefin\"; did you mean \"undefine\"? \"hvmctl help\" lists them");
+USAGE(takes_no_beginning_of_a_verb, "lis", "there is no verb \"lis\"; did you mean \"list\"? \"hvmctl help\" lists them");
 USAGE(refuses_an_unknown_option, "list --colour", "there is no option --colour; \"hvmctl help\" lists them");
 USAGE(refuses_an_unknown_letter, "list -qz", "there is no option -z; \"hvmctl help\" lists them");
 USAGE(takes_no_beginning_of_an_option, "list --js=short", "there is no option --js=short; write --json in full");
@@ -75,7 +82,7 @@ USAGE(refuses_lines_below_zero, "log x -n -3", "--lines takes a whole number, no
 USAGE(resets_one_partition_or_both, "reset x --ros --hrt",
 	"--ros and --hrt exclude each other");
 USAGE(cannot_follow_into_an_array, "log x -f --json=short", "--follow and --json exclude each other: the array would never end");
-USAGE(shows_no_help_for_an_unknown_verb, "help lst", "there is no verb \"lst\"; \"hvmctl help\" lists them");
+USAGE(shows_no_help_for_an_unknown_verb, "help frobnicate", "there is no verb \"frobnicate\"; \"hvmctl help\" lists them");
 
 Test(options, stand_before_and_behind_the_verb)
 {
