@@ -52,7 +52,7 @@ static void define_guest(const char *name)
 
 static void begin(void)
 {
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), fd = mkstemp(path);
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), fd;
 
 	if (kvm < 0)
 		cr_skip_test("/dev/kvm cannot be opened");
@@ -60,6 +60,7 @@ static void begin(void)
 	cr_skip_test("the sanitizers make calls of their own");
 #endif
 	close(kvm);
+	fd = mkstemp(path);
 	cr_assert_eq(ftruncate(fd, sizeof(*refusals)), 0);
 	refusals = mmap(NULL, sizeof(*refusals), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	cr_assert_neq(refusals, MAP_FAILED);
