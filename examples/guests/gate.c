@@ -8,7 +8,7 @@
 #include "cpu.h"
 #include "guest.h"
 
-#define PATIENCE_SECONDS 5 /* for each core in front of us */
+#define PATIENCE_SECONDS 30 /* for each core in front of us: they may share one slow processor with us */
 #define GUESSED_KHZ      3000000
 
 static uint64_t turn IN_DATA = 0;

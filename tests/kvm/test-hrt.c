@@ -26,8 +26,8 @@
 #define PROMISES_FIRST 130
 #define PROMISES_RELOCATED 2 /* more on core 0 */
 
-#define BOOT_TIMEOUT_MS 60000 /* eight cores share what the host has, and are interpreted on some */
-#define STOP_TIMEOUT_MS 1000  /* on a processor; see stop_timeout_ms() */
+#define BOOT_TIMEOUT_MS 180000 /* eight cores share what the host has, and are interpreted on some */
+#define STOP_TIMEOUT_MS 1000   /* on a processor; see stop_timeout_ms() */
 
 static struct monitor_client client = {.link = -1, .log = -1};
 
