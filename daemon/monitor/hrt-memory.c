@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "abi/x86.h"
+#include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/macro.h"
@@ -80,18 +81,24 @@ int hrt_memory_overlay(struct hrt_memory *m, uint8_t *host, uint64_t size, int f
 
 int hrt_memory_replace(struct hrt_memory *m, uint64_t offset, uint64_t size, struct error *e)
 {
+	uint64_t first = offset / PAGE_SIZE, end = round_up(offset + size, PAGE_SIZE) / PAGE_SIZE;
+
 	if (!m->replaced)
 		m->replaced = calloc(m->size / PAGE_SIZE / 8 + 1, 1);
 	if (!m->replaced)
 		return error_set_errno(e, -ENOMEM, "replacing the HRT's image");
-	for (uint64_t page = offset / PAGE_SIZE; page * PAGE_SIZE < offset + size; page++)
+	if (m->end_replaced == 0 || first < m->first_replaced)
+		m->first_replaced = first;
+	if (end > m->end_replaced)
+		m->end_replaced = end;
+	for (uint64_t page = first; page < end; page++)
 		m->replaced[page / 8] |= (uint8_t)(1u << page % 8);
 	return 0;
 }
 
 void hrt_memory_show_replaced(struct hrt_memory *m)
 {
-	for (uint64_t page = 0; m->replaced && page < m->size / PAGE_SIZE; page++)
+	for (uint64_t page = m->first_replaced; page < m->end_replaced; page++)
 		if (m->replaced[page / 8] >> page % 8 & 1)
 			memcpy(m->host + page * PAGE_SIZE, m->pristine + page * PAGE_SIZE, PAGE_SIZE);
 }

@@ -27,6 +27,7 @@ struct hrt_memory {
 	uint64_t size;       /* bytes */
 	uint8_t *pristine;   /* owned mapping of the template, and of what has replaced pages of it */
 	uint8_t *replaced;   /* owned; a bit a page of `size`; NULL: no page has been */
+	uint64_t first_replaced, end_replaced; /* pages between which they are */
 	int template;        /* owned; -1: sealed, and only mapped */
 	bool tracked;        /* hrt_memory_dirty() is told of every page */
 	pthread_mutex_t lock; /* of the list */
@@ -50,8 +51,8 @@ int hrt_memory_overlay(
 	struct hrt_memory *m, uint8_t *host, uint64_t size, int fd, uint64_t offset, struct error *e);
 
 /*
- * Another image: [offset, offset + size) is about to be written to at `pristine`.
- * hrt_memory_put_back() then puts back what stands there. 0 or -ENOMEM.
+ * [offset, offset + size) is about to be written to at `pristine`, in place of what the
+ * template has. hrt_memory_put_back() then puts back what stands there. 0 or -ENOMEM.
  */
 int hrt_memory_replace(struct hrt_memory *m, uint64_t offset, uint64_t size, struct error *e);
 

@@ -1,6 +1,7 @@
 /* template.c - what stands in the HRT's memory at boot: from the definition's image, or from another; see build.h */
 #include "monitor/build.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,19 +13,43 @@
 #include "guest/patch.h"
 #include "kvm/kvm.h"
 #include "monitor/machine.h"
+#include "spec/sites.h"
 #include "spec/spec.h"
+
+/* The HRT's own memory as a reset puts it back. */
+static void add_pristine(const struct machine *machine, struct memory *ret)
+{
+	uint64_t ros = machine->spec->ros_memory;
+
+	*ret = (struct memory){};
+	for (size_t i = 0; i < machine->memory.n_windows; i++) {
+		const struct memory_window *w = &machine->memory.windows[i];
+		uint64_t start = (uint64_t)(w->host - machine->ram), skip = start < ros ? ros - start : 0;
+
+		if (w->host != machine->comm_page && skip < w->size)
+			memory_add(ret, w->gpa + skip, w->size - skip, machine->hrt_memory.pristine + (start + skip - ros));
+	}
+}
 
 /* --- Hypercalls by instruction -------------------------------------------------------------------------- */
 
+/* As hvmd has found them in the file, if it has looked and another image has not taken the file's place; or NULL. */
+static const struct spec_sites *known_sites(const struct machine *machine)
+{
+	size_t file = machine->spec->hrt_file;
+	const struct spec_sites *sites = &machine->spec->files[file].sites;
 
-/* An image that will be rewritten is not mapped but copied. One that hvmd has searched is not read to find that out. */
-static void expect_patches(struct machine *machine)
+	return sites->known && !machine->images.changed[file] ? sites : NULL;
+}
+
+/* Where hvmd has not looked we do; and an image that has any is then not mapped but copied. */
+static void search_image(struct machine *machine)
 {
 	const struct hrt_image *image = &machine->boot.image;
 	size_t file = machine->spec->hrt_file;
 	uint32_t n = 0;
 
-	if (machine->hypercall != SPEC_HYPERCALL_PATCH || machine->spec->files[file].no_sites)
+	if (machine->hypercall != SPEC_HYPERCALL_PATCH || known_sites(machine))
 		return;
 	for (size_t i = 0; i < image->n_segments; i++)
 		if (image->segments[i].executable)
@@ -33,15 +58,55 @@ static void expect_patches(struct machine *machine)
 	machine->images.changed[file] = n > 0;
 }
 
+/* In an image that was copied. */
+static void rewrite_copy(struct machine *machine, struct memory *memory)
+{
+	if (machine->hypercall == SPEC_HYPERCALL_PATCH && machine->images.changed[machine->spec->hrt_file])
+		machine->n_patched = patch_image(&machine->boot.plan, &machine->boot.image, memory);
+}
+
+static int rewrite_site(struct machine *machine, const struct memory *pristine, uint64_t gpa, struct error *e)
+{
+	uint8_t *at = memory_at(pristine, gpa, SITE_SIZE);
+	int r;
+
+	assert(at);
+	r = hrt_memory_replace(&machine->hrt_memory, (uint64_t)(at - machine->hrt_memory.pristine), SITE_SIZE, e);
+	if (r == 0)
+		patch_site(at);
+	return r;
+}
+
+/* In one that is mapped: of its pages, only those become our own that have a site. */
+static int rewrite_mapped(struct machine *machine, struct error *e)
+{
+	const struct hrt_image *image = &machine->boot.image;
+	const struct spec_sites *sites = known_sites(machine);
+	const uint8_t *file = machine->images.files[machine->spec->hrt_file].data;
+	struct memory pristine;
+	uint64_t gpa;
+	int r = 0;
+
+	if (machine->hypercall != SPEC_HYPERCALL_PATCH || !sites)
+		return 0;
+	add_pristine(machine, &pristine);
+	for (size_t i = 0; i < image->n_segments; i++)
+		for (uint32_t n = 0; n < sites->n && r == 0; n++)
+			if (patch_find(&image->segments[i], file, sites->at[n], &gpa)) {
+				r = rewrite_site(machine, &pristine, machine->boot.plan.image_base + gpa, e);
+				machine->n_patched++;
+			}
+	hrt_memory_show_replaced(&machine->hrt_memory);
+	return r;
+}
+
 /* An image without such instructions calls by the port, or by the page. */
-static void patch_hypercalls(struct machine *machine, struct memory *memory)
+static void settle_hypercall(struct machine *machine)
 {
 	enum spec_hypercall wish = machine->spec->hrt_hypercall;
 
 	if (machine->hypercall != SPEC_HYPERCALL_PATCH)
 		return;
-	if (machine->images.changed[machine->spec->hrt_file])
-		machine->n_patched = patch_image(&machine->boot.plan, &machine->boot.image, memory);
 	if (machine->n_patched > 0)
 		log_info("vm %s: %u hypercalls by instruction in the HRT's image now go by port 0x%x", machine->spec->name,
 			machine->n_patched, HVM_PORT);
@@ -75,10 +140,10 @@ int template_write(struct machine *machine, const struct machine_fds *fds, struc
 	struct memory rest;
 	int r;
 
-	expect_patches(machine);
+	search_image(machine);
 	images_rest(&machine->images, plan, &machine->memory, &rest);
 	boot_write_image(plan, &machine->boot.hrt, &rest);
-	patch_hypercalls(machine, &machine->memory);
+	rewrite_copy(machine, &machine->memory);
 	r = boot_write_state(plan, &machine->boot.hrt, machine->cpu_khz, &rest, e);
 	if (r < 0)
 		return r;
@@ -86,7 +151,11 @@ int template_write(struct machine *machine, const struct machine_fds *fds, struc
 	r = hrt_memory_seal(&machine->hrt_memory, kvm_host_has_dirty_ring(machine->host), e);
 	if (r < 0)
 		return r;
-	return images_overlay(&machine->images, plan, fds->files, &machine->memory, &machine->hrt_memory, e);
+	r = images_overlay(&machine->images, plan, fds->files, &machine->memory, &machine->hrt_memory, e);
+	if (r == 0)
+		r = rewrite_mapped(machine, e);
+	settle_hypercall(machine);
+	return r;
 }
 
 /* --- Another image ---------------------------------------------------------------------------------- */
@@ -116,21 +185,6 @@ int machine_offer_image(struct machine *machine, uint8_t *data, size_t size, str
 	return 0;
 }
 
-/* The HRT's own memory as a reset puts it back. */
-static void add_pristine(const struct machine *machine, struct memory *ret)
-{
-	uint64_t ros = machine->spec->ros_memory;
-
-	*ret = (struct memory){};
-	for (size_t i = 0; i < machine->memory.n_windows; i++) {
-		const struct memory_window *w = &machine->memory.windows[i];
-		uint64_t start = (uint64_t)(w->host - machine->ram), skip = start < ros ? ros - start : 0;
-
-		if (w->host != machine->comm_page && skip < w->size)
-			memory_add(ret, w->gpa + skip, w->size - skip, machine->hrt_memory.pristine + (start + skip - ros));
-	}
-}
-
 /* What the plan has in the HRT's memory is about to change; `clear`: it was the old image's. */
 static int replace_regions(struct machine *machine, const struct memory *pristine, bool clear, struct error *e)
 {
@@ -155,7 +209,8 @@ static int write_pristine(struct machine *machine, struct memory *pristine, stru
 
 	images_rest(&machine->images, &machine->boot.plan, pristine, &rest);
 	boot_write_image(&machine->boot.plan, &machine->boot.hrt, &rest);
-	patch_hypercalls(machine, pristine);
+	rewrite_copy(machine, pristine);
+	settle_hypercall(machine);
 	return boot_write_state(&machine->boot.plan, &machine->boot.hrt, machine->cpu_khz, &rest, e);
 }
 

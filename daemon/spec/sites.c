@@ -2,10 +2,10 @@
 #include "spec/sites.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "abi/hrt.h"
+#include "spec/spec.h"
 
 #define MARKER_SIZE 10u /* movabs $HVM_MARKER, %rbx */
 
@@ -38,4 +38,23 @@ uint64_t site_find(const uint8_t *bytes, uint64_t size, uint64_t from)
 				return i;
 	}
 	return size;
+}
+
+bool site_is_at(const uint8_t *bytes, uint64_t size, uint64_t at)
+{
+	uint64_t begin = at > SITE_REACH ? at - SITE_REACH : 0;
+
+	return size >= SITE_SIZE && at <= size - SITE_SIZE &&
+	       site_find(bytes + begin, at + SITE_SIZE - begin, at - begin) == at - begin;
+}
+
+void sites_find(const uint8_t *bytes, uint64_t size, struct spec_sites *ret)
+{
+	ret->n = 0;
+	ret->known = size <= UINT32_MAX;
+	for (uint64_t at = 0; ret->known && (at = site_find(bytes, size, at)) < size; at += SITE_SIZE) {
+		ret->known = ret->n < SPEC_SITES_MAX;
+		if (ret->known)
+			ret->at[ret->n++] = (uint32_t)at;
+	}
 }

@@ -38,15 +38,23 @@ struct error;
 #define SPEC_STACK_MAX     (1u << 20)
 #define SPEC_HUGE_PAGE     (2ull << 20) /* bytes */
 #define SPEC_DEBUG_EXIT_PORT 0xF4 /* where QEMU's isa-debug-exit is usually put */
+#define SPEC_SITES_MAX     64u /* offsets of hypercalls by instruction that are told of a file */
 #define SPEC_MEMORY_MIN    (2ull << 20) /* bytes */
 #define SPEC_MEMORY_MAX    (1ull << 40) /* bytes: 1 TiB */
+
+/* Hypercalls by instruction in a file (sites.h), as hvmd has found them; no definition says that. */
+struct spec_sites {
+	bool known; /* it has these, and no other */
+	uint32_t n;
+	uint32_t at[SPEC_SITES_MAX]; /* offsets, ascending */
+};
 
 struct spec_file {
 	char *id;       /* unique within the definition, case-sensitive; not empty, no control characters */
 	char *filename; /* as the user wrote it; only hvmctl ever opens it. NULL in a monitor, and where sha256 is enough */
 	bool stored;    /* sha256 says which object of the image store it is */
 	uint8_t sha256[SPEC_SHA256_SIZE];
-	bool no_sites;  /* it has no hypercall by instruction (sites.h): hvmd has searched it; no definition says that */
+	struct spec_sites sites;
 	bool packed;    /* the definition came in an image container and `index` is the file's place there; only hvmctl looks */
 	uint32_t index;
 };

@@ -41,14 +41,23 @@ static void encode_pins(const struct vm_spec *spec, struct buffer *b)
 
 /* Bits of a file's byte. */
 #define WIRE_FILE_STORED   1u
-#define WIRE_FILE_NO_SITES 2u
+#define WIRE_FILE_SITES    2u
 #define WIRE_FILE_KNOWN    3u
 
-/* Where the file is not stored its SHA-256 is not known, and zero. */
+static void encode_sites(const struct spec_sites *sites, struct buffer *b)
+{
+	buffer_append_uint(b, sites->n, 4);
+	for (uint32_t i = 0; i < sites->n; i++)
+		buffer_append_uint(b, sites->at[i], 4);
+}
+
+/* Where the file is not stored its SHA-256 is not known, and zero. Where its sites are not known, none follow. */
 static void encode_file(const struct spec_file *file, struct buffer *b)
 {
 	link_append_string(b, file->id);
-	buffer_append_uint(b, (file->stored ? WIRE_FILE_STORED : 0) | (file->no_sites ? WIRE_FILE_NO_SITES : 0), 1);
+	buffer_append_uint(b, (file->stored ? WIRE_FILE_STORED : 0) | (file->sites.known ? WIRE_FILE_SITES : 0), 1);
+	if (file->sites.known)
+		encode_sites(&file->sites, b);
 	buffer_append(b, file->sha256, sizeof(file->sha256));
 }
 
@@ -122,6 +131,20 @@ static void *decode_count(struct cursor *c, size_t max, size_t item_size, uint32
 	return items;
 }
 
+static void decode_sites(struct cursor *c, struct spec_sites *sites)
+{
+	uint32_t n = cursor_u32(c);
+
+	if (n > SPEC_SITES_MAX)
+		c->overrun = true;
+	for (; cursor_ok(c) && sites->n < n; sites->n++) {
+		sites->at[sites->n] = cursor_u32(c);
+		if (sites->n > 0 && sites->at[sites->n] <= sites->at[sites->n - 1])
+			c->overrun = true;
+	}
+	sites->known = true;
+}
+
 static void decode_file(struct cursor *c, struct spec_file *file)
 {
 	const uint8_t *sha256;
@@ -129,11 +152,12 @@ static void decode_file(struct cursor *c, struct spec_file *file)
 
 	file->id = link_read_string(c);
 	flags = cursor_u8(c);
-	sha256 = cursor_bytes(c, sizeof(file->sha256));
 	if (flags & ~WIRE_FILE_KNOWN)
 		c->overrun = true;
 	file->stored = flags & WIRE_FILE_STORED;
-	file->no_sites = flags & WIRE_FILE_NO_SITES;
+	if (flags & WIRE_FILE_SITES)
+		decode_sites(c, &file->sites);
+	sha256 = cursor_bytes(c, sizeof(file->sha256));
 	if (sha256)
 		memcpy(file->sha256, sha256, sizeof(file->sha256));
 }

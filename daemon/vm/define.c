@@ -15,12 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/macro.h"
 #include "spec/definition.h"
 #include "vm/images.h"
 #include "vm/internal.h"
+#include "vm/sealed.h"
 #include "vm/store.h"
 #include "vm/work.h"
 
@@ -29,6 +31,7 @@ struct copying {
 	int fd;                 /* borrowed */
 	char what[SPEC_FILE_ID_MAX + sizeof("file \"\"")];
 	struct image_copy copy;
+	struct sealed_image sealed; /* the same, for the next start; or none, where memory is short */
 };
 
 struct define {
@@ -47,8 +50,10 @@ struct define {
 
 static void drop_copies(struct define *d)
 {
-	for (size_t i = 0; i < d->n_copying; i++)
+	for (size_t i = 0; i < d->n_copying; i++) {
 		image_drop(d->dirfd, &d->copying[i].copy);
+		sealed_image_fini(&d->copying[i].sealed);
+	}
 }
 
 static void define_free(struct define *d)
@@ -148,6 +153,18 @@ static int keep_images(const struct define *d, struct error *e)
 		c->file->stored = true;
 	}
 	return fresh ? image_flush(d->dirfd, e) : 0;
+}
+
+/* No start of this VM shall have to read its images. */
+static void hold_in_memory(struct define *d, const struct vm *vm)
+{
+	struct sealed *sealed = d->registry->context.sealed;
+
+	for (size_t i = 0; i < d->n_copying; i++)
+		if (d->copying[i].sealed.fd >= 0)
+			sealed_keep(sealed, d->copying[i].copy.digest, &d->copying[i].sealed);
+	for (size_t i = 0; i < vm->stored->n_files; i++)
+		sealed_expect(sealed, vm->stored->files[i].sha256);
 }
 
 /* Putting it in place */
@@ -271,19 +288,36 @@ static void finish(void *userdata)
 			return;
 		}
 	}
+	if (r == 0)
+		hold_in_memory(d, vm);
 	d->done(d->userdata, r, &e, r < 0 ? NULL : vm);
+}
+
+/* Into the store, and into memory as long as there is `room` (bytes) for it. */
+static int copy_image(struct define *d, struct copying *c, uint64_t *room, const atomic_bool *cancelled)
+{
+	_cleanup_close_ int memory = -1;
+	struct stat st;
+	int r;
+
+	if (fstat(c->fd, &st) == 0 && (uint64_t)st.st_size <= *room)
+		memory = sealed_image_begin();
+	r = image_copy(d->dirfd, c->fd, c->what, memory, cancelled, &c->copy, &d->e);
+	if (r == 0 && c->copy.in_memory && sealed_image_init(&c->sealed, memory, NULL) == 0)
+		*room -= c->sealed.size < *room ? c->sealed.size : *room;
+	return r;
 }
 
 /* In a thread */
 static void copy_images(void *userdata, const atomic_bool *cancelled)
 {
 	struct define *d = userdata;
+	uint64_t room = SEALED_BYTES_MAX;
 
 	d->error = 0;
 	drop_copies(d);
 	for (size_t i = 0; d->error == 0 && i < d->n_copying; i++)
-		d->error = image_copy(d->dirfd, d->copying[i].fd, d->copying[i].what, cancelled,
-			&d->copying[i].copy, &d->e);
+		d->error = copy_image(d, &d->copying[i], &room, cancelled);
 }
 
 /* d->error is -ECANCELED until a thread has done the work; when this returns 0, the thread has it. */
@@ -305,6 +339,7 @@ static int add_copying(struct define *d, const struct registry_file *given, stru
 			"file \"%.*s\": a descriptor was passed, but the definition has no such file",
 			SPEC_FILE_ID_MAX, given->id);
 	c->fd = given->fd;
+	c->sealed.fd = -1;
 	snprintf(c->what, sizeof(c->what), "file \"%s\"", c->file->id);
 	d->n_copying++;
 	return 0;

@@ -50,11 +50,23 @@ int image_check(int fd, const char *what, struct error *e)
 	return 0;
 }
 
+/* Where bytes go; -1: nowhere. What fails to go to memory is given up. */
+struct sinks {
+	int file, memory;
+};
+
+static int write_sinks(struct sinks *to, const uint8_t *bytes, size_t size)
+{
+	if (to->memory >= 0 && write_full(to->memory, bytes, size) < 0)
+		to->memory = -1;
+	return to->file >= 0 ? write_full(to->file, bytes, size) : 0;
+}
+
 /*
- * Hashes what `from` holds from its beginning, and writes it to `to` unless that is -1. Returns the number
+ * Hashes what `from` holds from its beginning, and writes it to `to`. Returns the number
  * of bytes, at most IMAGE_SIZE_MAX + CHUNK, or a negative errno.
  */
-static ssize_t hash_all(int from, int to, const atomic_bool *cancelled, uint8_t digest[IMAGE_DIGEST_SIZE])
+static ssize_t hash_all(int from, struct sinks *to, const atomic_bool *cancelled, uint8_t digest[IMAGE_DIGEST_SIZE])
 {
 	_cleanup_free_ uint8_t *chunk = malloc(CHUNK);
 	struct sha256_ctx hash;
@@ -67,8 +79,8 @@ static ssize_t hash_all(int from, int to, const atomic_bool *cancelled, uint8_t 
 	while (done <= IMAGE_SIZE_MAX && (n = pread_full(from, chunk, CHUNK, done)) != 0) {
 		int r = n < 0 ? (int)n : 0;
 
-		if (r == 0 && to >= 0)
-			r = write_full(to, chunk, (size_t)n);
+		if (r == 0)
+			r = write_sinks(to, chunk, (size_t)n);
 		if (r == 0 && *cancelled)
 			r = -ECANCELED;
 		if (r < 0)
@@ -88,7 +100,7 @@ static void name_copy(struct image_copy *copy)
 	snprintf(copy->temporary, sizeof(copy->temporary), ".#image-%u", ++last);
 }
 
-static int copy_to(int to, int fd, const char *what, const atomic_bool *cancelled, struct image_copy *copy,
+static int copy_to(struct sinks *to, int fd, const char *what, const atomic_bool *cancelled, struct image_copy *copy,
 	struct error *e)
 {
 	ssize_t n = hash_all(fd, to, cancelled, copy->digest);
@@ -113,7 +125,7 @@ int image_copy_to_memory(
 
 	if (to < 0)
 		return error_set_errno(e, -errno, "%s: making memory for a copy", what);
-	r = copy_to(to, fd, what, cancelled, &copy, e);
+	r = copy_to(&(struct sinks){to, -1}, fd, what, cancelled, &copy, e);
 	if (r == 0 && fstat(to, &st) < 0)
 		r = error_set_errno(e, -errno, "%s: looking at the copy", what);
 	if (r < 0)
@@ -150,10 +162,11 @@ static bool is_stored(int dirfd, int copied, const uint8_t digest[IMAGE_DIGEST_S
 	return image_open(dirfd, digest, &there, NULL) == 0 && same_bytes(there, copied, cancelled);
 }
 
-int image_copy(int dirfd, int fd, const char *what, const atomic_bool *cancelled, struct image_copy *ret,
-	struct error *e)
+int image_copy(int dirfd, int fd, const char *what, int memory, const atomic_bool *cancelled,
+	struct image_copy *ret, struct error *e)
 {
 	_cleanup_close_ int to = -1;
+	struct sinks sinks;
 	int r;
 
 	name_copy(ret);
@@ -162,7 +175,9 @@ int image_copy(int dirfd, int fd, const char *what, const atomic_bool *cancelled
 		ret->temporary[0] = '\0';
 		return error_set(e, -EIO, "%s: creating a copy: %s", what, strerror(errno));
 	}
-	r = copy_to(to, fd, what, cancelled, ret, e);
+	sinks = (struct sinks){to, memory};
+	r = copy_to(&sinks, fd, what, cancelled, ret, e);
+	ret->in_memory = r == 0 && sinks.memory >= 0;
 	ret->stored = r == 0 && is_stored(dirfd, to, ret->digest, cancelled);
 	if (r == 0 && !ret->stored && fsync(to) < 0)
 		r = error_set(e, -EIO, "%s: flushing the copy: %s", what, strerror(errno));
@@ -176,7 +191,7 @@ int image_duplicate(int from, int to, const uint8_t digest[IMAGE_DIGEST_SIZE], c
 {
 	uint8_t found[IMAGE_DIGEST_SIZE];
 	char name[IMAGE_HEX_SIZE];
-	ssize_t n = hash_all(from, to, cancelled, found);
+	ssize_t n = hash_all(from, &(struct sinks){to, -1}, cancelled, found);
 
 	image_hex(digest, name);
 	if (n < 0)
@@ -251,6 +266,18 @@ int image_find(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], struct error 
 	return check_found(name, &st, e);
 }
 
+int image_size(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], uint64_t *ret)
+{
+	char name[IMAGE_HEX_SIZE];
+	struct stat st;
+
+	image_hex(digest, name);
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	*ret = (uint64_t)st.st_size;
+	return 0;
+}
+
 int image_open(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], int *ret_fd, struct error *e)
 {
 	_cleanup_close_ int fd = -1;
@@ -283,7 +310,7 @@ int image_verify(
 	r = image_open(dirfd, digest, &fd, e);
 	if (r < 0)
 		return r;
-	n = hash_all(fd, -1, cancelled, found);
+	n = hash_all(fd, &(struct sinks){-1, -1}, cancelled, found);
 	image_hex(digest, name);
 	if (n == -ECANCELED)
 		return error_set(e, -ECANCELED, "verifying was cancelled, because hvmd is stopping");

@@ -26,6 +26,7 @@ struct image_copy {
 	char temporary[32]; /* its name in the folder; empty when there is none */
 	uint8_t digest[IMAGE_DIGEST_SIZE];
 	bool stored; /* the folder had this image already, so there is no temporary */
+	bool in_memory; /* the memfd that was given has it, too */
 };
 
 /* Writes the digest in hexadecimal, with a NUL. */
@@ -40,12 +41,13 @@ int image_check(int fd, const char *what, struct error *e);
 
 /*
  * Copies what `fd` (borrowed) holds from its beginning into a temporary of the folder
- * `dirfd` (borrowed), flushes it, and says which digest it has. What the folder has already, byte for
+ * `dirfd` (borrowed), and into `memory` (borrowed: a memfd, or -1), as far as there is memory; flushes it,
+ * and says which digest it has. What the folder has already, byte for
  * byte, is not written again. Returns 0 and a copy that wants image_keep() or image_drop(); or with a
  * sentence, and nothing left behind, -EINVAL, -EIO, or -ECANCELED when *cancelled became true.
  */
-int image_copy(int dirfd, int fd, const char *what, const atomic_bool *cancelled, struct image_copy *ret,
-	struct error *e);
+int image_copy(int dirfd, int fd, const char *what, int memory, const atomic_bool *cancelled,
+	struct image_copy *ret, struct error *e);
 
 /*
  * Copies what `fd` (borrowed) holds from its beginning into memory (a memfd), for the caller.
@@ -78,6 +80,9 @@ int image_flush(int dirfd, struct error *e);
  * -ENOENT when there is none, or -EIO.
  */
 int image_find(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], struct error *e);
+
+/* How many bytes it has. Returns 0 or a negative errno. */
+int image_size(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], uint64_t *ret);
 
 /* Opens it for reading, for the caller. Returns 0, or -EIO with a sentence, also when there is none. */
 int image_open(int dirfd, const uint8_t digest[IMAGE_DIGEST_SIZE], int *ret_fd, struct error *e);

@@ -14,6 +14,7 @@
 #include "spec/definition.h"
 #include "vm/images.h"
 #include "vm/internal.h"
+#include "vm/sealed.h"
 #include "vm/store.h"
 
 struct loading {
@@ -238,6 +239,19 @@ static void load_autostart(struct loading *l)
 	remove_strays(l, &names);
 }
 
+/* Their images are made ready in memory as long as there is room, beginning with those that are wanted first. */
+static void expect_images(struct registry *registry, bool autostart)
+{
+	bool room = true;
+
+	for (size_t i = 0; i < registry->n_vms && room; i++) {
+		const struct vm *vm = registry->vms[i];
+
+		for (size_t n = 0; vm->autostart == autostart && n < vm->stored->n_files && room; n++)
+			room = sealed_expect(registry->context.sealed, vm->stored->files[n].sha256);
+	}
+}
+
 static int load_all(struct loading *l, struct error *e)
 {
 	struct registry *registry = l->registry;
@@ -258,6 +272,8 @@ static int load_all(struct loading *l, struct error *e)
 	if (registry->skipped)
 		log_warning("no image is removed from %s/images as long as a definition there is faulty",
 			registry->store->path);
+	expect_images(registry, true);
+	expect_images(registry, false);
 	store_names_fini(&l->files);
 	return 0;
 }

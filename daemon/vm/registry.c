@@ -162,11 +162,19 @@ static bool may_remove_images(const struct registry *registry)
 	return !registry->skipped && !registry->store->in_doubt;
 }
 
+/* What is in memory goes in any case. */
+static void remove_image(struct registry *registry, const uint8_t digest[IMAGE_DIGEST_SIZE])
+{
+	sealed_forget(registry->context.sealed, digest);
+	if (may_remove_images(registry))
+		image_remove(registry->store->images, digest);
+}
+
 void registry_remove_unused(struct registry *registry, const struct vm_spec *spec)
 {
-	for (size_t i = 0; i < spec->n_files && may_remove_images(registry); i++)
+	for (size_t i = 0; i < spec->n_files; i++)
 		if (spec->files[i].stored && !digests_have(&registry->images, spec->files[i].sha256))
-			image_remove(registry->store->images, spec->files[i].sha256);
+			remove_image(registry, spec->files[i].sha256);
 }
 
 static bool image_used(const void *userdata, const uint8_t digest[IMAGE_DIGEST_SIZE])

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,16 +16,22 @@
 #include "spec/sites.h"
 #include "vm/work.h"
 
+enum entry_state {
+	ENTRY_EXPECTED, /* it waits for its turn */
+	ENTRY_MADE_NOW, /* a thread has it; it is not freed */
+	ENTRY_THERE,    /* it has its image */
+};
+
 struct entry {
-	struct entry *next; /* owned: the one wanted last comes first */
+	struct entry *next; /* owned: the one wanted last comes first, what nobody has wanted yet comes last */
 	uint8_t digest[IMAGE_DIGEST_SIZE];
-	int fd;        /* owned; -1: it is being made */
-	uint64_t size; /* bytes */
-	bool no_sites; /* it has no hypercall by instruction */
+	enum entry_state state;
+	bool forgotten; /* nobody wants what is being made */
+	bool expected;  /* its turn had come, and when it is made the next one's has */
+	uint64_t size;  /* bytes; 0: not known yet */
+	struct sealed_image image;
 	/* The thread's, while it is being made */
-	int made; /* owned; -1: it failed */
-	uint64_t made_size;
-	bool made_no_sites;
+	struct sealed_image made;
 	int error;
 	struct error why;
 	/* borrowed */
@@ -35,10 +40,56 @@ struct entry {
 
 struct sealed {
 	struct entry *first; /* owned */
+	bool busy;           /* with one that is expected */
 	/* borrowed */
 	struct workers *workers;
 	int dirfd;
 };
+
+/* --- An image ------------------------------------------------------------------ */
+
+int sealed_image_begin(void)
+{
+	int fd = memfd_create("hvm-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void sealed_image_fini(struct sealed_image *image)
+{
+	image->fd = close_fd(image->fd);
+}
+
+static int search(struct sealed_image *image, struct error *e)
+{
+	void *p = mmap(NULL, image->size, PROT_READ, MAP_PRIVATE, image->fd, 0);
+
+	if (p == MAP_FAILED)
+		return error_set_errno(e, -errno, "searching an image");
+	sites_find(p, image->size, &image->sites);
+	munmap(p, image->size);
+	return 0;
+}
+
+int sealed_image_init(struct sealed_image *image, int fd, struct error *e)
+{
+	struct stat st;
+	int r;
+
+	*image = (struct sealed_image){.fd = -1};
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 || fstat(fd, &st) < 0)
+		return error_set_errno(e, -errno, "sealing an image");
+	image->size = (uint64_t)st.st_size;
+	image->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (image->fd < 0)
+		return error_set_errno(e, -errno, "sealing an image");
+	r = search(image, e);
+	if (r < 0)
+		sealed_image_fini(image);
+	return r;
+}
+
+/* --- The list ------------------------------------------------------------------- */
 
 struct sealed *sealed_new(struct workers *workers, int dirfd)
 {
@@ -51,8 +102,8 @@ struct sealed *sealed_new(struct workers *workers, int dirfd)
 
 static void entry_free(struct entry *entry)
 {
-	close_fd(entry->fd);
-	close_fd(entry->made);
+	sealed_image_fini(&entry->image);
+	sealed_image_fini(&entry->made);
 	free(entry);
 }
 
@@ -64,11 +115,23 @@ struct sealed *sealed_free(struct sealed *sealed)
 		struct entry *entry = sealed->first;
 
 		sealed->first = entry->next;
-		if (entry->fd >= 0) /* otherwise a thread that hangs still has it */
+		if (entry->state != ENTRY_MADE_NOW) /* otherwise a thread that hangs still has it */
 			entry_free(entry);
 	}
 	free(sealed);
 	return NULL;
+}
+
+/* Who asks for it wants it. */
+static struct entry *find(const struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE])
+{
+	struct entry *entry = sealed->first;
+
+	while (entry && memcmp(entry->digest, digest, IMAGE_DIGEST_SIZE) != 0)
+		entry = entry->next;
+	if (entry)
+		entry->forgotten = false;
+	return entry;
 }
 
 static void take_out(struct sealed *sealed, struct entry *entry)
@@ -86,61 +149,69 @@ static void put_first(struct sealed *sealed, struct entry *entry)
 	sealed->first = entry;
 }
 
-/* Those behind the bytes that may be kept. */
+static void put_last(struct sealed *sealed, struct entry *entry)
+{
+	struct entry **at = &sealed->first;
+
+	while (*at)
+		at = &(*at)->next;
+	entry->next = NULL;
+	*at = entry;
+}
+
+static struct entry *entry_new(struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE])
+{
+	struct entry *entry = malloc(sizeof(*entry));
+
+	if (!entry)
+		return NULL;
+	*entry = (struct entry){.image.fd = -1, .made.fd = -1, .error = -ECANCELED, .sealed = sealed};
+	memcpy(entry->digest, digest, IMAGE_DIGEST_SIZE);
+	return entry;
+}
+
+/* Those behind the number, and the bytes, that may be kept. */
 static void evict(struct sealed *sealed)
 {
-	uint64_t total = 0;
+	uint64_t bytes = 0;
+	size_t n = 0;
 
 	for (struct entry *entry = sealed->first, *next; entry; entry = next) {
 		next = entry->next;
-		total += entry->size;
-		if (entry->fd < 0 || total <= SEALED_BYTES_MAX)
+		bytes += entry->size;
+		n++;
+		if (entry->state == ENTRY_MADE_NOW || (bytes <= SEALED_BYTES_MAX && n <= SEALED_IMAGES_MAX))
 			continue;
 		take_out(sealed, entry);
 		entry_free(entry);
 	}
 }
 
-static int seal(int fd, struct error *e)
+static bool has_room(const struct sealed *sealed, uint64_t size)
 {
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return error_set_errno(e, -errno, "sealing an image");
-	return 0;
+	uint64_t bytes = size;
+	size_t n = 1;
+
+	for (const struct entry *entry = sealed->first; entry; entry = entry->next, n++)
+		bytes += entry->size;
+	return bytes <= SEALED_BYTES_MAX && n <= SEALED_IMAGES_MAX;
 }
 
-static bool has_no_sites(int fd, uint64_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-	bool none = p != MAP_FAILED && site_find(p, size, 0) == size;
-
-	if (p != MAP_FAILED)
-		munmap(p, size);
-	return none;
-}
+/* --- Making one from the store's file -------------------------------------------- */
 
 static int make(struct entry *entry, const atomic_bool *cancelled)
 {
 	_cleanup_close_ int from = -1, to = -1;
-	struct stat st;
 	int r;
 
 	r = image_open(entry->sealed->dirfd, entry->digest, &from, &entry->why);
 	if (r < 0)
 		return r;
-	to = memfd_create("hvm-image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	to = sealed_image_begin();
 	if (to < 0)
-		return error_set_errno(&entry->why, -errno, "making memory for an image");
+		return error_set_errno(&entry->why, to, "making memory for an image");
 	r = image_duplicate(from, to, entry->digest, cancelled, &entry->why);
-	if (r == 0)
-		r = seal(to, &entry->why);
-	if (r == 0 && fstat(to, &st) < 0)
-		r = error_set_errno(&entry->why, -errno, "looking at an image");
-	if (r < 0)
-		return r;
-	entry->made_size = (uint64_t)st.st_size;
-	entry->made_no_sites = has_no_sites(to, entry->made_size);
-	entry->made = take_fd(to);
-	return 0;
+	return r < 0 ? r : sealed_image_init(&entry->made, to, &entry->why);
 }
 
 /* In a thread */
@@ -151,54 +222,119 @@ static void run(void *userdata, const atomic_bool *cancelled)
 	entry->error = make(entry, cancelled);
 }
 
+static void make_next(struct sealed *sealed);
+
 /* In the loop */
 static void done(void *userdata)
 {
 	struct entry *entry = userdata;
 	struct sealed *sealed = entry->sealed;
 
-	if (entry->made < 0) {
-		if (entry->error != -ECANCELED)
+	if (entry->expected)
+		sealed->busy = false;
+	if (entry->error < 0 || entry->forgotten) {
+		if (entry->error < 0 && entry->error != -ECANCELED)
 			log_warning("an image is not kept in memory: %s", error_text(&entry->why, entry->error));
 		take_out(sealed, entry);
 		entry_free(entry);
-		return;
+	} else {
+		entry->image = entry->made;
+		entry->made.fd = -1;
+		entry->size = entry->image.size;
+		entry->state = ENTRY_THERE;
+		evict(sealed);
 	}
-	entry->fd = take_fd(entry->made);
-	entry->size = entry->made_size;
-	entry->no_sites = entry->made_no_sites;
-	evict(sealed);
+	make_next(sealed);
 }
 
 /* What cannot be made now is made another time. */
-static void begin(struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE])
+static bool begin(struct entry *entry)
 {
-	struct entry *entry = malloc(sizeof(*entry));
-
-	if (!entry)
-		return;
-	*entry = (struct entry){.fd = -1, .made = -1, .error = -ECANCELED, .sealed = sealed};
-	memcpy(entry->digest, digest, IMAGE_DIGEST_SIZE);
-	put_first(sealed, entry);
-	if (workers_start(sealed->workers, run, done, entry, NULL) < 0) {
-		take_out(sealed, entry);
-		entry_free(entry);
-	}
+	if (workers_start(entry->sealed->workers, run, done, entry, NULL) < 0)
+		return false;
+	entry->state = ENTRY_MADE_NOW;
+	return true;
 }
 
-int sealed_open(struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE], bool *ret_no_sites)
+static void make_next(struct sealed *sealed)
 {
 	struct entry *entry = sealed->first;
 
-	*ret_no_sites = false;
-	while (entry && memcmp(entry->digest, digest, IMAGE_DIGEST_SIZE) != 0)
+	while (entry && entry->state != ENTRY_EXPECTED)
 		entry = entry->next;
-	if (!entry) {
-		begin(sealed, digest);
+	if (entry && !sealed->busy)
+		sealed->busy = entry->expected = begin(entry);
+}
+
+/* --- What is wanted -------------------------------------------------------------- */
+
+int sealed_open(struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE], struct spec_sites *ret)
+{
+	struct entry *entry = find(sealed, digest);
+
+	*ret = (struct spec_sites){};
+	if (entry)
+		take_out(sealed, entry);
+	else
+		entry = entry_new(sealed, digest);
+	if (!entry)
 		return -1;
-	}
-	take_out(sealed, entry);
 	put_first(sealed, entry);
-	*ret_no_sites = entry->no_sites;
-	return entry->fd < 0 ? -1 : fcntl(entry->fd, F_DUPFD_CLOEXEC, 3);
+	if (entry->state == ENTRY_EXPECTED)
+		begin(entry);
+	if (entry->state != ENTRY_THERE)
+		return -1;
+	*ret = entry->image.sites;
+	return fcntl(entry->image.fd, F_DUPFD_CLOEXEC, 3);
+}
+
+bool sealed_expect(struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE])
+{
+	struct entry *entry;
+	uint64_t size;
+
+	if (find(sealed, digest) || image_size(sealed->dirfd, digest, &size) < 0)
+		return true;
+	if (!has_room(sealed, size))
+		return has_room(sealed, 1);
+	entry = entry_new(sealed, digest);
+	if (!entry)
+		return false;
+	entry->size = size;
+	put_last(sealed, entry);
+	make_next(sealed);
+	return true;
+}
+
+void sealed_forget(struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE])
+{
+	struct entry *entry = find(sealed, digest);
+
+	if (!entry)
+		return;
+	entry->forgotten = true;
+	if (entry->state == ENTRY_MADE_NOW)
+		return;
+	take_out(sealed, entry);
+	entry_free(entry);
+}
+
+void sealed_keep(struct sealed *sealed, const uint8_t digest[IMAGE_DIGEST_SIZE], struct sealed_image *image)
+{
+	struct entry *entry = find(sealed, digest);
+
+	if (entry)
+		take_out(sealed, entry);
+	else
+		entry = entry_new(sealed, digest);
+	if (entry)
+		put_first(sealed, entry);
+	if (entry && entry->state == ENTRY_EXPECTED) {
+		entry->image = *image;
+		image->fd = -1;
+		entry->size = entry->image.size;
+		entry->state = ENTRY_THERE;
+		evict(sealed);
+	}
+	sealed_image_fini(image);
 }

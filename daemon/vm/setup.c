@@ -40,7 +40,7 @@ int vm_open_images(struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct error *e)
 	for (size_t n = 0; n < spec->n_files; n++) {
 		int r = 0;
 
-		ret_fds[n] = sealed_open(vm->context->sealed, spec->files[n].sha256, &spec->files[n].no_sites);
+		ret_fds[n] = sealed_open(vm->context->sealed, spec->files[n].sha256, &spec->files[n].sites);
 		if (ret_fds[n] < 0)
 			r = image_open(vm->context->store->images, spec->files[n].sha256, &ret_fds[n], e);
 		if (r == 0)
@@ -54,9 +54,9 @@ int vm_open_images(struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct error *e)
 }
 
 /* The last thing that can fail: a start that does not come to pass leaves the log of the last run alone. */
-static int begin_logs(struct vm *vm, int *fds, struct error *e)
+static int begin_logs(struct vm *vm, struct vm_setup *setup, struct error *e)
 {
-	int r = 0;
+	int *fds = setup->fds + 1, r = 0;
 
 	for (int role = 0; role < N_PARTITION_ROLES && r == 0; role++)
 		if (spec_has_console(vm->stored, (enum partition_role)role))
@@ -67,10 +67,8 @@ static int begin_logs(struct vm *vm, int *fds, struct error *e)
 
 static int collect_fds(struct vm *vm, struct vm_setup *setup, struct error *e)
 {
-	size_t logs = 1;
-	int r;
+	int r = host_kvm_open(vm->context->kvm_path, &setup->fds[0], e);
 
-	r = host_kvm_open(vm->context->kvm_path, &setup->fds[0], e);
 	if (r < 0)
 		return r;
 	setup->n = 1;
@@ -78,10 +76,9 @@ static int collect_fds(struct vm *vm, struct vm_setup *setup, struct error *e)
 		if (spec_has_console(vm->stored, (enum partition_role)role))
 			setup->fds[setup->n++] = -1;
 	r = vm_open_images(vm, setup->fds + setup->n, e);
-	if (r < 0)
-		return r;
-	setup->n += vm->stored->n_files;
-	return begin_logs(vm, setup->fds + logs, e);
+	if (r == 0)
+		setup->n += vm->stored->n_files;
+	return r;
 }
 
 /* The command lines of a start. */
@@ -115,7 +112,7 @@ static int cmdlines_init(struct cmdlines *cmdlines, const struct vm *vm, const s
 	return r;
 }
 
-/* The definition as it is told to the monitor. */
+/* The definition as it is told to the monitor. What is known of its images has been noted. */
 static int encode(const struct vm *vm, const struct cmdlines *cmdlines, struct buffer *b, struct error *e)
 {
 	struct vm_spec spec = *vm->stored;
@@ -137,9 +134,11 @@ int vm_setup_new(struct vm *vm, const struct vm_start_options *options, struct v
 	setup->message = (struct buffer)BUFFER_INIT(LINK_MESSAGE_MAX);
 	r = cmdlines_init(&cmdlines, vm, options, e);
 	if (r == 0)
+		r = collect_fds(vm, setup, e);
+	if (r == 0)
 		r = encode(vm, &cmdlines, &setup->message, e);
 	if (r == 0)
-		r = collect_fds(vm, setup, e);
+		r = begin_logs(vm, setup, e);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(setup);

@@ -207,7 +207,7 @@ void vm_set_autostart(struct vm *vm, bool on);
 
 /*
  * Opens the image of each file of the stored definition, for the caller, and notes what
- * is known of it (no_sites). Returns 0, or a negative errno with a sentence and nothing opened.
+ * is known of it (its sites). Returns 0, or a negative errno with a sentence and nothing opened.
  */
 int vm_open_images(struct vm *vm, int ret_fds[SPEC_FILES_MAX], struct error *e);
 

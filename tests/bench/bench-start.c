@@ -39,7 +39,7 @@ static void must(int r, const struct error *e)
 static struct test_machine machine_of(uint32_t memory_mib, int image)
 {
 	return (struct test_machine){.image = "", .image_fd = image, .memory_mib = memory_mib, .ros_mib = 4, .cores = 2,
-		.ros_cores = 1, .no_sites = true};
+		.ros_cores = 1, .searched = true};
 }
 
 static void start(const struct test_machine *machine)
@@ -78,9 +78,9 @@ static void judge_ratio(const char *id, const char *what, struct bench_row *row,
 
 static void bench_starts(void)
 {
-	struct test_machine small = machine_of(64, large_image(0x2000, true));
-	struct test_machine large = machine_of(64, large_image(16 * MiB, true));
-	struct test_machine unsealed = machine_of(64, large_image(16 * MiB, false));
+	struct test_machine small = machine_of(64, large_image(0x2000, true, false));
+	struct test_machine large = machine_of(64, large_image(16 * MiB, true, false));
+	struct test_machine unsealed = machine_of(64, large_image(16 * MiB, false, false));
 	struct test_machine two = machine_of(2048, small.image_fd), eight = machine_of(8192, small.image_fd);
 	static struct bench_row rows[5];
 
@@ -148,7 +148,7 @@ static void bench_state(void)
 		{.name = "plan and boot state", .run = time_state, .userdata = &s},
 		{.name = "the launch digest, once the guest runs", .run = time_measure, .userdata = &s},
 	};
-	int fd = large_image(0x2000, false);
+	int fd = large_image(0x2000, false, false);
 
 	s.spec.files = &s.file;
 	s.image = (struct guest_file){.size = 0x2000, .data = mmap(NULL, 0x2000, PROT_READ, MAP_PRIVATE, fd, 0)};
@@ -326,7 +326,7 @@ static double trace_once(const struct test_machine *machine, char *ret_name, siz
 /* The best of some: strace and whoever else wants the processor only add to it. */
 static void bench_ioctls(void)
 {
-	struct test_machine machine = machine_of(2048, large_image(0x2000, true));
+	struct test_machine machine = machine_of(2048, large_image(0x2000, true, false));
 	char name[64] = "none", this[64], what[128];
 	double best = -1;
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,39 @@ static pid_t leader(void)
 	return vm_leader("/org/hvmd1/vm/a");
 }
 
+/* Images that hvmd has in memory. */
+static unsigned count_sealed(void)
+{
+	char path[64], target[64];
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++) {
+		ssize_t size;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)harness.hvmd, fd);
+		size = readlink(path, target, sizeof(target) - 1);
+		target[size > 0 ? size : 0] = '\0';
+		n += strncmp(target, "/memfd:hvm-image", strlen("/memfd:hvm-image")) == 0;
+	}
+	return n;
+}
+
+static unsigned count_threads(void)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)harness.hvmd);
+	return stat(path, &st) == 0 ? (unsigned)st.st_nlink - 2 : 0;
+}
+
+static bool becomes(unsigned (*count)(void), unsigned n)
+{
+	for (int i = 0; i < 500 && count() != n; i++)
+		usleep(10000);
+	return count() == n;
+}
+
 Test(run, start_ends_when_the_hrt_runs)
 {
 	run_vm("");
@@ -29,6 +63,26 @@ Test(run, start_ends_when_the_hrt_runs)
 	cr_expect_str_eq(property(ROS("a"), "State"), "parked");
 	cr_expect_gt(leader(), 0);
 	cr_expect_str_eq(property(VM("a"), "ExitReason"), "");
+}
+
+Test(run, no_start_after_a_define_has_to_read_an_image)
+{
+	run_vm("only-sealed");
+	expect_success(shutdown_vm("a"));
+	expect_success(call(MANAGER, "UndefineVM", "st", "a", (uint64_t)0));
+	cr_expect(becomes(count_sealed, 0), "what no definition has is not kept");
+}
+
+/* Nobody starts anything; hvmd makes them ready by itself. */
+Test(run, no_start_some_moments_after_a_restart_has_to_read_an_image)
+{
+	define_vm("a", "only-sealed");
+	hvmd_stop(SIGTERM);
+	hvmd_start();
+	cr_assert(becomes(count_sealed, 1));
+	cr_assert(becomes(count_threads, 1), "it is not written any more");
+	property(VM("a"), "State"); /* and once hvmd has answered, it has also seen to that */
+	expect_success(start_vm("a"));
 }
 
 Test(run, shows_the_launch_digest_of_the_run)

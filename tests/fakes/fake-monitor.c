@@ -7,6 +7,7 @@
  *
  *	no-hello        the first message is no greeting (environment)
  *	refuse-setup    LINK_SETUP is answered with -ENOEXEC
+ *	only-sealed     LINK_SETUP is answered with -ENOEXEC where a file is not one that can be mapped
  *	die-in-setup    exits with status 3 instead of answering LINK_SETUP
  *	slow-setup      takes 0.3 s for LINK_SETUP
  *	hang-in-setup   does not answer LINK_SETUP
@@ -189,6 +190,18 @@ static void reset_done(uint8_t scope)
 	send_message(&b);
 }
 
+/* Whether nobody can change the definition's files, which come last, and they have been searched. */
+static bool have_sealed_files(const struct link_message *m)
+{
+	for (size_t i = 0; i < spec->n_files; i++) {
+		int seals = fcntl(m->fds[m->n_fds - 1 - i], F_GET_SEALS);
+
+		if (seals < 0 || !(seals & F_SEAL_WRITE) || !spec->files[i].sites.known)
+			return false;
+	}
+	return true;
+}
+
 static void setup(struct link_message *m)
 {
 	struct error e = {};
@@ -209,6 +222,10 @@ static void setup(struct link_message *m)
 		return;
 	if (told("refuse-setup")) {
 		reply(m, -ENOEXEC, "file \"hrt\": there is no Multiboot2 header in its first 32768 bytes");
+		return;
+	}
+	if (told("only-sealed") && !have_sealed_files(m)) {
+		reply(m, -ENOEXEC, "a file is not sealed");
 		return;
 	}
 	log_fd = n_logs > 0 ? link_message_take_fd(m, n_logs) : -1; /* the last: the HRT's where there is one */

@@ -48,7 +48,7 @@ static void fill_image(uint8_t *image, uint64_t size)
 	memcpy(header + 0x100, "\xFA\xF4\xEB\xFC", 4);
 }
 
-int large_image(uint64_t size, bool sealed)
+int large_image(uint64_t size, bool sealed, bool calls)
 {
 	int fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	uint8_t *image;
@@ -61,6 +61,8 @@ int large_image(uint64_t size, bool sealed)
 	memset(image, 0xCC, size);
 	memset(image, 0, 0x2000);
 	fill_image(image, size);
+	if (calls)
+		memcpy(image + 0x1200, "\x48\xBB" "dddddddd" "\x0F\x01\xC1", 13); /* vmcall, with the marker in rbx */
 	munmap(image, size);
 	if (sealed && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
 		return -errno;

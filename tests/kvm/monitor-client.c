@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/buffer.h"
@@ -17,6 +18,7 @@
 #include "base/io.h"
 #include "base/macro.h"
 #include "kvm/kvm.h"
+#include "spec/sites.h"
 #include "spec/spec.h"
 #include "spec/wire.h"
 #include "vm/spawn.h"
@@ -229,6 +231,22 @@ int monitor_request(struct monitor_client *client, enum link_type type, const vo
 
 #define TEST_FILES_MAX (2 + TEST_MODULES_MAX)
 
+static void search_image(const struct test_machine *machine, struct spec_sites *ret)
+{
+	_cleanup_close_ int own = machine->image_fd ? -1 : monitor_open_image(machine->image);
+	int fd = machine->image_fd ? machine->image_fd : own;
+	struct stat st;
+	void *p;
+
+	if (fstat(fd, &st) < 0)
+		return;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		return;
+	sites_find(p, (uint64_t)st.st_size, ret);
+	munmap(p, (size_t)st.st_size);
+}
+
 static void append_definition(const struct test_machine *machine, struct buffer *b)
 {
 	static char ids[TEST_FILES_MAX][16] = {"image", "kernel", "module-0", "module-1"};
@@ -261,7 +279,9 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 	};
 
 	if (machine->image)
-		files[n++] = (struct spec_file){.id = ids[0], .stored = machine->image_fd, .no_sites = machine->no_sites};
+		files[n++] = (struct spec_file){.id = ids[0], .stored = machine->image_fd};
+	if (machine->searched)
+		search_image(machine, &files[0].sites);
 	spec.ros_file = n;
 	if (machine->kernel)
 		files[n++].id = ids[1];

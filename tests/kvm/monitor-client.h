@@ -65,7 +65,7 @@ struct test_machine {
 	const char *image;   /* of the HRT: "reference.elf"; NULL: there is no HRT, and all is the ROS's */
 	bool sealed;         /* the image is a sealed memfd, as hvmd has it */
 	int image_fd;        /* borrowed: in place of that file, and as if its SHA-256 were known; 0: none */
-	bool no_sites;       /* as if it had been searched for hypercalls by instruction, and had none */
+	bool searched;       /* hvmd has searched the image for hypercalls by instruction */
 	const char *cmdline; /* NULL: none */
 	const char *kernel;  /* of the ROS; NULL: it stays parked */
 	const char *ros_cmdline; /* NULL: none */

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "guest/patch.h"
+#include "image/segment.h"
+#include "spec/sites.h"
+#include "spec/spec.h"
 
 #define SIZE 512
 
@@ -92,4 +95,78 @@ Test(patch, does_not_look_beyond_the_end)
 	marker_at(SIZE - 10);
 	expect(0);
 	cr_expect(eq(u32, patch_bytes(code, 0), 0));
+}
+
+Test(patch, knows_a_site_by_what_stands_before_it)
+{
+	marker_at(50);
+	call_at(50 + 128, 0xC1);
+	call_at(300, 0xC1);
+	cr_expect(site_is_at(code, SIZE, 50 + 128));
+	cr_expect(not(site_is_at(code, SIZE, 300)), "no marker before it");
+	cr_expect(not(site_is_at(code, SIZE, 50 + 127)));
+	cr_expect(not(site_is_at(code, 50 + 128 + 2, 50 + 128)), "a byte of it is missing");
+	cr_expect(not(site_is_at(code, SIZE, UINT64_MAX)));
+	cr_expect(not(site_is_at(code, 0, 0)));
+}
+
+/* Each site of the file, and no other offset of it, is one that a search tells of. */
+Test(patch, a_search_and_a_look_agree)
+{
+	struct spec_sites sites;
+	uint32_t n = 0;
+
+	marker_at(0);
+	marker_at(20);
+	call_at(30, 0xC1);
+	call_at(33, 0xD9);
+	marker_at(60);
+	call_at(60 + 128, 0xC1);
+	call_at(400, 0xC1);
+	sites_find(code, SIZE, &sites);
+	cr_assert(sites.known);
+	cr_assert(eq(u32, sites.n, 3));
+	for (uint32_t at = 0; at < SIZE; at++)
+		if (site_is_at(code, SIZE, at))
+			cr_expect(eq(u32, sites.at[n++], at));
+	cr_expect(eq(u32, n, 3));
+}
+
+Test(patch, nothing_is_known_of_a_file_with_too_many)
+{
+	enum { N = SPEC_SITES_MAX + 1 };
+	static uint8_t many[N * 16];
+	struct spec_sites sites;
+
+	for (unsigned i = 0; i < N; i++) {
+		memcpy(many + i * 16, "\x48\xBB" "dddddddd" "\x0F\x01\xC1", 13);
+	}
+	sites_find(many, sizeof(many), &sites);
+	cr_expect(not(sites.known));
+	sites_find(many, sizeof(many) - 16, &sites);
+	cr_expect(sites.known);
+	cr_expect(eq(u32, sites.n, SPEC_SITES_MAX));
+}
+
+/* What is claimed of a file is looked at again, and within the segment. */
+Test(patch, finds_a_site_only_in_code_that_a_segment_loads)
+{
+	struct image_segment segment = {.gpa = 0x100000, .offset = 32, .file_size = 200, .memory_size = 4096, .executable = true};
+	uint64_t gpa;
+
+	marker_at(10);
+	call_at(40, 0xC1);
+	marker_at(50);
+	call_at(70, 0xC1);
+	cr_expect(patch_find(&segment, code, 70, &gpa));
+	cr_expect(eq(u64, gpa, 0x100000 + 70 - 32));
+	cr_expect(not(patch_find(&segment, code, 40, &gpa)), "its marker is not in the segment");
+	cr_expect(not(patch_find(&segment, code, 20, &gpa)), "before the segment");
+	cr_expect(not(patch_find(&segment, code, 300, &gpa)), "behind it");
+	cr_expect(not(patch_find(&segment, code, UINT32_MAX, &gpa)));
+	segment.file_size = 70 - 32 + 2;
+	cr_expect(not(patch_find(&segment, code, 70, &gpa)), "it is cut short");
+	segment.file_size = 200;
+	segment.executable = false;
+	cr_expect(not(patch_find(&segment, code, 70, &gpa)), "it is data");
 }

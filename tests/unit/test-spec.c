@@ -436,7 +436,7 @@ Test(wire, round_trip_keeps_what_a_monitor_needs)
 	spec->hrt_hypercall = SPEC_HYPERCALL_MMIO;
 	spec->hrt_upcall = SPEC_UPCALL_VECTOR;
 	spec->hrt_deadline = 2500;
-	spec->files[1].no_sites = true;
+	spec->files[1].sites = (struct spec_sites){.known = true, .n = 3, .at = {7, 8, 4096}};
 	b = encoded();
 	cr_assert(eq(int, decode(&b, b.size, &copy), 0), "%s", e.text);
 	cr_assert_str_eq(copy->name, spec->name);
@@ -452,7 +452,8 @@ Test(wire, round_trip_keeps_what_a_monitor_needs)
 	cr_assert_str_eq(copy->files[0].id, "other");
 	cr_assert_str_eq(copy->files[1].id, "hrt");
 	cr_assert(zero(ptr, copy->files[1].filename));
-	cr_assert(copy->files[1].no_sites && !copy->files[0].no_sites);
+	cr_assert(eq(int, memcmp(&copy->files[1].sites, &spec->files[1].sites, sizeof(spec->files[1].sites)), 0));
+	cr_assert(not(copy->files[0].sites.known));
 	cr_same_ros(copy, spec);
 	cr_same_hrt(copy, spec);
 	cr_same_devices(copy, spec);

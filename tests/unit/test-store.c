@@ -91,7 +91,7 @@ static int image_add(int dirfd, int fd, const char *what, uint8_t ret[IMAGE_DIGE
 
 	r = image_check(fd, what, e);
 	if (r == 0)
-		r = image_copy(dirfd, fd, what, &cancelled, &copy, e);
+		r = image_copy(dirfd, fd, what, -1, &cancelled, &copy, e);
 	if (r == 0)
 		r = image_keep(dirfd, &copy, what, e);
 	memcpy(ret, copy.digest, IMAGE_DIGEST_SIZE);
@@ -171,11 +171,11 @@ Test(store, image_that_has_gone_since_it_was_compared_has_to_be_copied_again)
 	int fd = image_of("abc");
 
 	cr_assert_eq(image_add(store->images, fd, "x", digest, NULL), 0);
-	cr_assert_eq(image_copy(store->images, fd, "x", &cancelled, &copy, NULL), 0);
+	cr_assert_eq(image_copy(store->images, fd, "x", -1, &cancelled, &copy, NULL), 0);
 	cr_expect(copy.stored);
 	image_remove(store->images, digest);
 	cr_expect_eq(image_keep(store->images, &copy, "x", NULL), -EAGAIN);
-	cr_assert_eq(image_copy(store->images, fd, "x", &cancelled, &copy, NULL), 0);
+	cr_assert_eq(image_copy(store->images, fd, "x", -1, &cancelled, &copy, NULL), 0);
 	cr_expect_eq(image_keep(store->images, &copy, "x", NULL), 0);
 	cr_expect(file_exists("images/" ABC_SHA256));
 	close(fd);
