@@ -101,6 +101,16 @@ int ros_plan_info(struct ros_boot *boot, struct plan *plan, ros_append_fn append
 int ros_write_info(const struct ros_boot *boot, struct memory *memory, ros_append_fn append, struct error *e);
 
 /*
+ * Takes room for those ELF sections of the kernel that no segment loads. Who has not required
+ * them, and has no room for them, is not told. 0, or a sentence with -ENOEXEC.
+ */
+int ros_plan_sections(struct ros_boot *boot, struct plan *plan, struct error *e);
+void ros_write_sections(const struct ros_boot *boot, struct memory *memory);
+
+/* All their headers, owned by *ret_headers. None, too, where memory is short. */
+struct info_sections ros_told_sections(const struct ros_boot *boot, uint8_t **ret_headers);
+
+/*
  * What a kernel is told of its memory: RAM, with the firmware's part of a PC's
  * first MiB and the device hole reserved. Memory of an HRT does not exist for
  * it. Returns the number of entries.

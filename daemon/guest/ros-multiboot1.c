@@ -7,6 +7,7 @@
  *	information   flags, memory, pointers to the following
  *	modules       start, end, string of each
  *	memory map
+ *	headers of the kernel's ELF sections
  *	strings       the modules', the command line, the loader's name
  */
 #include <string.h>
@@ -14,9 +15,14 @@
 #include "abi/multiboot1.h"
 #include "abi/x86.h"
 #include "base/buffer.h"
+#include "base/cleanup.h"
 #include "base/macro.h"
 #include "guest/boot.h"
 #include "guest/ros-boot.h"
+
+#define INFO_FLAGS                                                                                              \
+	(MULTIBOOT1_INFO_MEMORY | MULTIBOOT1_INFO_CMDLINE | MULTIBOOT1_INFO_MODULES | MULTIBOOT1_INFO_MEMORY_MAP | \
+		MULTIBOOT1_INFO_LOADER_NAME)
 
 #define LOADER_NAME "hvmd " PACKAGE_VERSION
 
@@ -68,14 +74,31 @@ static size_t append_map(const struct ros_boot *boot, struct buffer *b)
 	return b->size - start;
 }
 
+/* Of a kernel that is an ELF file, and is loaded as one. */
+static void append_sections(const struct ros_boot *boot, struct buffer *b)
+{
+	_cleanup_free_ uint8_t *headers = NULL;
+	struct info_sections s = ros_told_sections(boot, &headers);
+
+	if (boot->kernel.sections.n && !headers)
+		b->failed = true; /* memory was short */
+	if (s.n == 0)
+		return;
+	put_word(b, 0, INFO_FLAGS | MULTIBOOT1_INFO_ELF_SECTIONS);
+	put_word(b, 28, s.n);
+	put_word(b, 32, s.header_size);
+	put_word(b, 36, here(boot, b));
+	put_word(b, 40, s.names);
+	buffer_append(b, s.headers, (size_t)s.n * s.header_size);
+}
+
 static void append(const struct ros_boot *boot, struct buffer *b)
 {
 	const struct spec_modules *modules = &boot->spec->ros_modules;
 	size_t first;
 
 	buffer_append_zeros(b, MULTIBOOT1_INFO_SIZE);
-	put_word(b, 0, MULTIBOOT1_INFO_MEMORY | MULTIBOOT1_INFO_CMDLINE | MULTIBOOT1_INFO_MODULES |
-		MULTIBOOT1_INFO_MEMORY_MAP | MULTIBOOT1_INFO_LOADER_NAME);
+	put_word(b, 0, INFO_FLAGS);
 	put_word(b, 4, PC_LOWER_END / KiB);
 	put_word(b, 8, (ros_upper_end(boot->spec) - PC_UPPER_START) / KiB);
 	put_word(b, 20, modules->n);
@@ -83,6 +106,7 @@ static void append(const struct ros_boot *boot, struct buffer *b)
 	first = append_modules(boot, b);
 	put_word(b, 48, here(boot, b));
 	put_word(b, 44, append_map(boot, b));
+	append_sections(boot, b);
 	for (size_t i = 0; i < modules->n; i++)
 		append_string(boot, modules->items[i].cmdline ? modules->items[i].cmdline : "",
 			first + i * MULTIBOOT1_MODULE_SIZE + 8, b);
@@ -92,11 +116,14 @@ static void append(const struct ros_boot *boot, struct buffer *b)
 
 static int plan_info(struct ros_boot *boot, struct plan *plan, struct error *e)
 {
-	return ros_plan_info(boot, plan, append, e);
+	int r = ros_plan_sections(boot, plan, e);
+
+	return r < 0 ? r : ros_plan_info(boot, plan, append, e);
 }
 
 static int write_info(const struct ros_boot *boot, struct memory *memory, struct error *e)
 {
+	ros_write_sections(boot, memory);
 	return ros_write_info(boot, memory, append, e);
 }
 

@@ -41,7 +41,7 @@ struct kernel_image {
 	struct image_segment segments[KERNEL_SEGMENTS_MAX]; /* sorted by GPA; no two share a byte */
 	size_t n_segments;  /* at least 1 */
 	bool is_elf;        /* segments and entry come from ELF headers */
-	struct image_sections sections; /* of those, by Multiboot2; none: n is 0 */
+	struct image_sections sections; /* of those, by either Multiboot; none: n is 0 */
 	uint64_t entry;     /* GPA; in the file bytes of a segment */
 	/* It may stand elsewhere, all of it by the same distance, at a multiple of `align` within [min_gpa, max_gpa). */
 	bool relocatable;

@@ -129,6 +129,8 @@ int kernel_parse_multiboot1(const void *data, uint64_t size, struct kernel_image
 		ret->entry = h.entry_addr;
 	} else {
 		r = kernel_take_elf(data, size, ret, e);
+		if (r == 0 && sections_read(data, size, &ret->sections, NULL) < 0)
+			ret->sections = (struct image_sections){0}; /* it cannot ask for them, so none is what it gets */
 	}
 	if (r == 0)
 		r = kernel_check(ret, e);

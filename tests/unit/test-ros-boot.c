@@ -445,3 +445,53 @@ Test(ros_boot, tells_a_multiboot_kernel_of_its_machine_and_modules)
 	cr_assert(eq(u32, word(word(boot.info + 48) + 2 * 24 + 4), MiB));
 	cr_assert(strncmp((char *)ram + word(boot.info + 64), "hvmd ", 5) == 0);
 }
+
+static void as_multiboot1(void)
+{
+	static const uint32_t header[] = {0x1BADB002, 0, -0x1BADB002u};
+
+	spec.ros_protocol = SPEC_PROTOCOL_MULTIBOOT;
+	memcpy(kernel.data + EXAMPLE_HEADER, header, sizeof(header));
+}
+
+/* 3.3: num, size, addr, shndx at offset 28. */
+Test(ros_boot, tells_a_multiboot_kernel_of_its_elf_sections_and_loads_the_rest)
+{
+	Elf64_Shdr told[3];
+
+	with_sections(8);
+	as_multiboot1();
+	cr_assert(eq(int, start_built(), 0), "%s", e.text);
+	cr_assert(eq(u32, word(boot.info), 0x26D));
+	cr_assert(eq(u32, word(boot.info + 28), 3));
+	cr_assert(eq(u32, word(boot.info + 32), sizeof(told[0])));
+	cr_assert(eq(u32, word(boot.info + 40), 0), "e_shstrndx");
+	memcpy(told, ram + word(boot.info + 36), sizeof(told));
+	cr_assert(eq(u64, told[1].sh_addr, EXAMPLE_GPA));
+	cr_assert(eq(u64, told[2].sh_addr, RAM - 4096));
+	cr_assert(eq(u64, told[2].sh_size, 8));
+	cr_assert_arr_eq(ram + RAM - 4096, kernel.data + EXAMPLE_OFFSET + 8, 8);
+	cr_assert_str_eq(plan_find(&plan, RAM - 4096)->name, "elf sections");
+	cr_assert_str_eq((char *)ram + word(boot.info + 16), "console=com1", "what follows them");
+}
+
+Test(ros_boot, tells_a_multiboot_kernel_nothing_of_sections_that_leave_the_file)
+{
+	with_sections(EXAMPLE_SIZE);
+	as_multiboot1();
+	cr_assert(eq(int, start_built(), 0), "%s", e.text);
+	cr_assert(eq(u32, word(boot.info), 0x24D));
+	cr_assert(eq(u32, word(boot.info + 28) | word(boot.info + 32) | word(boot.info + 36) | word(boot.info + 40), 0));
+}
+
+/* Its addresses say how it is loaded, so that what its ELF headers say is not true of memory. */
+Test(ros_boot, tells_a_multiboot_kernel_that_is_loaded_by_addresses_nothing_of_sections)
+{
+	static const uint32_t header[] = {0x1BADB002, 0x10000, -0x1BAEB002u, EXAMPLE_GPA + EXAMPLE_HEADER, EXAMPLE_GPA, 0, 0, EXAMPLE_ENTRY};
+
+	with_sections(8);
+	as_multiboot1();
+	memcpy(kernel.data + EXAMPLE_HEADER, header, sizeof(header));
+	cr_assert(eq(int, start_built(), 0), "%s", e.text);
+	cr_assert(eq(u32, word(boot.info), 0x24D));
+}
