@@ -1,6 +1,7 @@
 /* describe.c - see describe.h */
 #include "image/describe.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -8,7 +9,6 @@
 #include "base/buffer.h"
 #include "base/checked.h"
 #include "base/cursor.h"
-#include "base/error.h"
 #include "image/executable.h"
 #include "image/header.h"
 
@@ -101,11 +101,10 @@ static void describe_multiboot1(const uint8_t *data, uint64_t size, struct buffe
 static void describe_multiboot2(const uint8_t *data, uint64_t size, struct buffer *b)
 {
 	struct image_header header;
-	struct error e = {};
-	int r = image_header_read(data, size, &header, &e);
+	int r = image_header_read(data, size, &header, NULL);
 
-	if (r < 0) {
-		buffer_printf(b, "; %s", error_text(&e, r));
+	if (r < 0) { /* why is for who wants to boot it */
+		buffer_append_string(b, r == -ENOENT ? "; no Multiboot2 header" : "; a faulty Multiboot2 header");
 		return;
 	}
 	buffer_printf(b, "; Multiboot2 header at 0x%llx, %s HRT tag", (unsigned long long)header.offset,

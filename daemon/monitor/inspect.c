@@ -27,16 +27,29 @@ struct findings {
 	struct error why; /* and its sentence */
 };
 
-/* Of a kernel also what each boot protocol makes of it. */
-static void describe(const struct vm_spec *spec, size_t index, const struct guest_file *file, struct buffer *reply)
+static bool is_kernel(const struct vm_spec *spec, size_t index)
 {
+	return spec->ros_boots && index == spec->ros_file;
+}
+
+static int parse_kernel(struct findings *f, struct error *e)
+{
+	const struct guest_file *file = &f->files[f->spec->ros_file];
+
+	return kernel_image_parse(file->data, file->size, ros_protocols(f->spec), &f->prepared.ros.kernel, e);
+}
+
+/* Of a kernel that boots also what each protocol makes of it; of another, judge_kernel() says that. */
+static void describe(struct findings *f, size_t index, struct buffer *reply)
+{
+	const struct guest_file *file = &f->files[index];
 	struct buffer text = BUFFER_INIT(DESCRIPTION_MAX);
 	_cleanup_free_ char *line = NULL;
 
 	image_describe(file->data, file->size, &text);
-	if (spec->ros_boots && index == spec->ros_file) {
+	if (is_kernel(f->spec, index) && parse_kernel(f, NULL) == 0) {
 		buffer_append_string(&text, "; ");
-		kernel_image_explain(file->data, file->size, ros_protocols(spec), &text);
+		kernel_image_explain(file->data, file->size, ros_protocols(f->spec), &text);
 	}
 	line = buffer_take_string(&text);
 	link_append_string(reply, line);
@@ -60,12 +73,11 @@ static void judge_hrt(struct findings *f, struct buffer *reply)
 
 static void judge_kernel(struct findings *f, struct buffer *reply)
 {
-	const struct guest_file *file = &f->files[f->spec->ros_file];
-	struct kernel_image *kernel = &f->prepared.ros.kernel;
 	struct error e = {};
-	int r = kernel_image_parse(file->data, file->size, ros_protocols(f->spec), kernel, &e);
+	int r = parse_kernel(f, &e);
 
-	judged(reply, r == 0 ? kernel_protocol_to_string(kernel->protocol) : "", r == 0 ? "" : error_text(&e, r));
+	judged(reply, r == 0 ? kernel_protocol_to_string(f->prepared.ros.kernel.protocol) : "",
+		r == 0 ? "" : error_text(&e, r));
 }
 
 /* There is no plan for this reason; the first counts. */
@@ -94,10 +106,10 @@ static void inspect_file(struct findings *f, size_t index, int fd, struct buffer
 		return;
 	}
 	f->files[index] = (struct guest_file){.data = (uint8_t *)data, .size = size};
-	describe(spec, index, &f->files[index], reply);
+	describe(f, index, reply);
 	if (spec->hybrid && index == spec->hrt_file)
 		judge_hrt(f, reply);
-	else if (spec->ros_boots && index == spec->ros_file)
+	else if (is_kernel(spec, index))
 		judge_kernel(f, reply);
 	else
 		judged(reply, "", "");

@@ -66,6 +66,14 @@ misbehaves()
 	unset FAKE_MONITOR
 }
 
+says_why_once()
+{
+	"$top_builddir/hvmctl" validate "$real" "$work/ros.xml" >"$work/said" 2>&1
+	for reason in 'no Multiboot2 header (' 'no Multiboot header (' 'pvh: ' 'linux: '; do
+		[ "$(grep -o "$reason" "$work/said" | wc -l)" -eq 1 ] || echo "\"$reason\" is not said once"
+	done
+}
+
 in_its_folder()
 {
 	cd "$work" && cp good.xml good && gives 0 "$plan" "" plan "$real" good
@@ -99,7 +107,7 @@ sed 's/<memory/& hugepages="y"/' "$work/good.xml" >"$work/huge.xml"
 sed 's/<ros /&file_id="other" /' "$work/good.xml" >"$work/ros.xml"
 sed 's/filename="other"/sha256="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"/' "$work/ros.xml" >"$work/kernel.xml"
 
-other='file "other": no ELF file and no bzImage; no Multiboot2 header (0xe85250d6, 8-byte aligned) in the first 32768 bytes of the file; this definition does not boot it'
+other='file "other": no ELF file and no bzImage; no Multiboot2 header; this definition does not boot it'
 # The boot state is at the end of RAM as in daemon/guest/plan.h; the image's size is its own affair.
 end=$("$top_builddir/hvmctl" plan "$real" "$work/good.xml" --no-legend | sed -n 's/^image 0 *0x000800000  0x\(0008.....\) .*/\1/p')
 size=$(((0x$end - 0x800000) / 1024))
@@ -175,6 +183,7 @@ check "validate says what is not built yet" prints 0 \
 check "validate says why a kernel of the ROS cannot be booted" prints 6 \
 	'^@/ros.xml:6:5: error: /vm/files/file: file "other" cannot be booted: no boot protocol takes it: multiboot2: no Multiboot2 header ' \
 	validate "$real" "$work/ros.xml"
+check "validate says it once" says_why_once
 check "plan refuses what start would refuse" gives 1 "" \
 	'hvmctl: @/huge.xml: VM x: memory hugepages="y" is not built yet; hugepages="n" works' plan "$real" "$work/huge.xml"
 check "validate finds it right nevertheless" prints 0 '^@/parked.xml: valid$' validate "$real" "$work/parked.xml"
