@@ -27,7 +27,7 @@
 #include "base/macro.h"
 
 #define LINK_MAGIC       0x4C4D5648u /* "HVML" */
-#define LINK_VERSION     11u
+#define LINK_VERSION     12u
 #define LINK_VERSION_OLDEST 7u /* the oldest that a monitor may speak and still be controlled */
 #define LINK_MESSAGE_MAX 65536u /* bytes, with the header */
 #define LINK_FDS_MAX     18u

@@ -26,6 +26,9 @@ struct hrt_source {
 	struct hrt_processor processor;
 };
 
+/* The granule that a definition has for the seed layout, as an HVM_FLAG_MAP_... bit. */
+uint64_t hrt_seed_granule(const struct vm_spec *spec);
+
 /*
  * Parses the definition's HRT image, by the layout that it asks for. Returns 0, or
  * -ENOEXEC with a sentence.

@@ -1,8 +1,8 @@
 /*
  * paging.c - see paging.h
  *
- * Boot tables are the single mapping of GPA [0, map_bytes) at gva_offset. They
- * stand in one run of memory, level by level, and each level's entries are
+ * Boot tables are the single mapping of GPA [0, map_bytes) at gva_offset; where a
+ * definition wants it, the lower rows of the PML4 show the same at 0. They stand in one run of memory, level by level, and each level's entries are
  * consecutive across its pages, so that a level is filled in one sweep:
  *
  *	PML4 | PDPT PDPT ... | PD PD PD ... | PT PT PT PT ...
@@ -68,6 +68,8 @@ void paging_write(const struct plan *plan, struct memory *memory)
 	assert(table);
 	fill(table + (plan->gva_offset / reach[0]) % ENTRIES, level_pages(plan->map_bytes, 1), next,
 		PAGE_SIZE, PTE_PRESENT | PTE_WRITABLE);
+	if (plan->identity)
+		fill(table, level_pages(plan->map_bytes, 1), next, PAGE_SIZE, PTE_PRESENT | PTE_WRITABLE);
 	table += ENTRIES;
 	for (unsigned level = 1; level < leaf; level++) {
 		next += level_pages(plan->map_bytes, level) * PAGE_SIZE;

@@ -32,7 +32,7 @@
 #define SEED_MAP       (1 * GiB) /* mapped, and the boot state's upper bound */
 #define SEED_STACK     0x4000u   /* bytes reserved for the one stack */
 #define SEED_INFO_MAX  0x2000u   /* of which the information block gets as much */
-#define SEED_FIXED     (8 * PAGE_SIZE) /* handler, IDT, GDT, TSS, three tables, boundary page */
+#define SEED_FIXED     (5 * PAGE_SIZE) /* handler, IDT, GDT, TSS, boundary page; the page tables come to it */
 
 /* GPA just above the boot state. */
 static uint64_t boot_state_end(const struct vm_spec *spec)
@@ -50,7 +50,9 @@ static uint64_t seed_stack(const struct vm_spec *spec)
 
 uint64_t plan_seed_image_end(const struct vm_spec *spec)
 {
-	return boot_state_end(spec) - SEED_FIXED - seed_stack(spec);
+	uint64_t tables = paging_table_pages(SEED_MAP, hrt_seed_granule(spec)) * PAGE_SIZE;
+
+	return boot_state_end(spec) - SEED_FIXED - tables - seed_stack(spec);
 }
 
 /* --- What is granted ------------------------------------------------------ */
@@ -126,6 +128,7 @@ static void grant(const struct hrt_source *source, struct plan *plan)
 	plan->stack_size = spec->hrt_stack;
 	grant_map(source, plan);
 	plan->gva_offset = image->gva_offset;
+	plan->identity = spec->hrt_identity && image->gva_offset != 0;
 	plan->entry_gva = image->entry_gva;
 	plan->multiboot = image->multiboot;
 	plan->comm_page = image->comm_page_gpa;
@@ -195,11 +198,10 @@ static int place_final(struct plan *plan, const struct hrt_source *source, struc
 static int place_seed(struct plan *plan, const struct hrt_source *source, struct error *e)
 {
 	uint64_t stack = seed_stack(source->spec);
-	int r = check_room(plan, SEED_FIXED + stack, e);
+	int r = check_room(plan, SEED_FIXED + plan->page_table_pages * PAGE_SIZE + stack, e);
 
 	if (r < 0)
 		return r;
-	assert(plan->page_table_pages == 3);
 	place_tables(plan);
 	plan->stacks_end = plan->boundary = plan->page_tables - PAGE_SIZE;
 	plan->stack_size = stack;

@@ -114,6 +114,7 @@ struct plan {
 	uint64_t flags;       /* granule as granted: exactly one HVM_FLAG_MAP_... bit */
 	uint64_t map_bytes;   /* GPA [0, map_bytes) is mapped at gva_offset: whole pages of the granule */
 	uint64_t gva_offset;
+	bool identity;        /* and at 0, too */
 	uint64_t entry_gva;
 	bool multiboot;       /* the image has a Multiboot2 header, and is told of its machine */
 	uint8_t int_vector;

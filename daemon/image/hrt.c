@@ -364,20 +364,31 @@ int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint
 
 /* --- The seed's kinds of images --------------------------------------------- */
 
-#define SEED_BLOB_ENTRY 0x40u /* [spec 3.2] */
-
-static int take_blob(uint64_t size, const struct window *w, struct hrt_image *ret, struct error *e)
+static int take_blob(uint64_t size, const struct window *w, const struct hrt_seed *seed, struct hrt_image *ret,
+	struct error *e)
 {
-	if (size <= SEED_BLOB_ENTRY)
-		return error_set(e, -ENOEXEC, "the file has %llu bytes; what is no ELF file is entered at 0x%x", ULL(size),
-			SEED_BLOB_ENTRY);
-	if (w->start > w->end || size > w->end - w->start)
+	uint64_t start = seed->load ? seed->load : w->start;
+
+	if (size <= seed->entry)
+		return error_set(e, -ENOEXEC, "the file has %llu bytes; what is no ELF file is entered at 0x%llx", ULL(size),
+			ULL(seed->entry));
+	if (start < w->start || start > w->end || size > w->end - start)
 		return error_set(e, -ENOEXEC, "the file has 0x%llx bytes; from 0x%llx to the boot state at 0x%llx there are fewer",
-			ULL(size), ULL(w->start), ULL(w->end));
+			ULL(size), ULL(start), ULL(w->end));
 	ret->segments[0] = (struct image_segment){
-		.gpa = w->start, .memory_size = size, .file_size = size, .writable = true, .executable = true};
+		.gpa = start, .memory_size = size, .file_size = size, .writable = true, .executable = true};
 	ret->n_segments = 1;
-	ret->entry_gva = w->start + SEED_BLOB_ENTRY;
+	ret->entry_gva = start + seed->entry;
+	return 0;
+}
+
+/* An ELF file says itself where it goes; a definition that says otherwise was meant for another file. */
+static int check_not_blob(const struct hrt_seed *seed, struct error *e)
+{
+	if (seed->load || seed->entry != HRT_BLOB_ENTRY)
+		return error_set(e, -ENOEXEC,
+			"it is an ELF file, which says itself where it stands and is entered; load= and entry= are for a file that is none: "
+			"take them out of the definition");
 	return 0;
 }
 
@@ -393,18 +404,20 @@ static int forget_hrt_tag(struct image_header *header, struct error *e)
 }
 
 int hrt_image_parse_seed(const void *data, uint64_t size, uint64_t window_start, uint64_t window_end,
-	struct hrt_image *ret, struct error *e)
+	const struct hrt_seed *seed, struct hrt_image *ret, struct error *e)
 {
 	_cleanup_(executable_freep) struct executable *x = NULL;
 	struct window window = {window_start, window_end};
 	struct image_header header = {0};
 	int r;
 
-	*ret = (struct hrt_image){.flags = HVM_FLAG_MAP_2MB};
+	*ret = (struct hrt_image){.flags = seed->flags};
 	if (!executable_claims(data, size))
-		return take_blob(size, &window, ret, e);
+		return take_blob(size, &window, seed, ret, e);
 	ret->elf = true;
-	r = executable_open(data, size, EXECUTABLE_HRT, &x, e);
+	r = check_not_blob(seed, e);
+	if (r == 0)
+		r = executable_open(data, size, EXECUTABLE_HRT, &x, e);
 	if (r < 0)
 		return r;
 	r = read_header(data, size, &header, ret, e);

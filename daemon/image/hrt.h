@@ -53,6 +53,15 @@ struct hrt_image {
 	uint8_t int_vector;     /* 32 to 255 */
 };
 
+/* What the definition says of an image in the seed layout. */
+struct hrt_seed {
+	uint64_t flags; /* the granule: one HVM_FLAG_MAP_... bit */
+	/* Of what is no ELF file */
+	uint64_t load;  /* GPA; 0: the window's start */
+	uint64_t entry; /* bytes from there; HRT_BLOB_ENTRY where the definition does not say */
+};
+#define HRT_BLOB_ENTRY 0x40u /* [spec 3.2] */
+
 /*
  * Parses an image whose memory will be the GPAs [window_start, window_end)
  * (needed to choose between p_paddr and p_vaddr where there is no address tag).
@@ -64,12 +73,12 @@ int hrt_image_parse(const void *data, uint64_t size, uint64_t window_start, uint
 
 /*
  * The same for the seed layout [spec 3.2, 3.3]: whatever is no ELF file is loaded as
- * it is, at the window's start, and entered 0x40 bytes behind that; an ELF file
- * needs no Multiboot2 header, and that no HRT tag: of one that is there, nothing
- * counts, but it may not ask for another gva_offset than 0.
+ * it is, where the definition says, and entered there; an ELF file needs no Multiboot2
+ * header, and that no HRT tag: of one that is there, nothing counts, but it may not
+ * ask for another gva_offset than 0.
  */
 int hrt_image_parse_seed(const void *data, uint64_t size, uint64_t window_start, uint64_t window_end,
-	struct hrt_image *ret, struct error *e);
+	const struct hrt_seed *seed, struct hrt_image *ret, struct error *e);
 
 /* In a word, Palacios' own: "mb64", "elf64", "blob" [spec 3]. */
 const char *hrt_image_kind(const struct hrt_image *image);

@@ -41,9 +41,11 @@ static void append_device(struct reader *r, struct spec_device device)
 
 static void read_port(struct reader *r, const struct element *element, struct spec_device *device)
 {
-	if (device->class == SPEC_DEVICE_DEBUG_EXIT)
-		field_port(element, GRAMMAR_DEVICE_PORT, r->d, &device->port);
-	else if (element->places[GRAMMAR_DEVICE_PORT].n > 0)
+	uint64_t port;
+
+	if (device->class == SPEC_DEVICE_DEBUG_EXIT && field_address(element, GRAMMAR_DEVICE_PORT, r->d, &port))
+		device->port = (uint32_t)port;
+	else if (device->class != SPEC_DEVICE_DEBUG_EXIT && element->places[GRAMMAR_DEVICE_PORT].n > 0)
 		element_fault(element, GRAMMAR_DEVICE_PORT, r->d, SEVERITY_ERROR,
 			"port: only a debug-exit device has a port to choose; take it out");
 }

@@ -180,7 +180,7 @@ bool field_word(const struct element *element, enum grammar_id id, struct diagno
 	return false;
 }
 
-bool field_port(const struct element *element, enum grammar_id id, struct diagnostics *d, uint32_t *ret)
+bool field_address(const struct element *element, enum grammar_id id, struct diagnostics *d, uint64_t *ret)
 {
 	const struct grammar_rule *rule = &grammar[id];
 	_cleanup_free_ char *text = text_of(element, id, d);
@@ -189,11 +189,11 @@ bool field_port(const struct element *element, enum grammar_id id, struct diagno
 	if (!text)
 		return false;
 	if (value_number_or_hex(text, &value) < 0 || value < rule->min || value > rule->max) {
-		fault(element, id, d, "\"%s\" is no port; write 0x%" PRIx64 " to 0x%" PRIx64 ", or the same in decimal",
-			value_quote(text).text, rule->min, rule->max);
+		fault(element, id, d, "\"%s\" is no %s; write 0x%" PRIx64 " to 0x%" PRIx64 ", or the same in decimal",
+			value_quote(text).text, rule->unit, rule->min, rule->max);
 		return false;
 	}
-	*ret = (uint32_t)value;
+	*ret = value;
 	return true;
 }
 

@@ -22,8 +22,8 @@ bool field_text(
 	const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, char **ret);
 
 /* A number that may also be hexadecimal, with 0x. */
-bool field_port(
-	const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, uint32_t *ret);
+bool field_address(
+	const struct element *element, enum grammar_id id, struct diagnostics *diagnostics, uint64_t *ret);
 
 /* What an honoured word stands for. */
 bool field_word(

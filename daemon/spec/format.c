@@ -141,6 +141,19 @@ static void append_boot(struct buffer *b, const struct vm_spec *spec, const char
 	append_modules(b, spec, &spec->ros_modules, indent, "ros");
 }
 
+static void append_address(struct buffer *b, enum grammar_id id, uint64_t value)
+{
+	buffer_printf(b, " %s=\"0x%" PRIx64 "\"", grammar[id].name, value);
+}
+
+static void append_seed(struct buffer *b, const struct vm_spec *spec)
+{
+	if (spec->hrt_load)
+		append_address(b, GRAMMAR_HRT_LOAD, spec->hrt_load);
+	append_address(b, GRAMMAR_HRT_ENTRY, spec->hrt_entry);
+	append_word(b, GRAMMAR_HRT_GRANULE, spec->hrt_granule);
+}
+
 static void append_hrt(struct buffer *b, const struct vm_spec *spec)
 {
 	buffer_append_string(b, "    <hrt");
@@ -149,6 +162,9 @@ static void append_hrt(struct buffer *b, const struct vm_spec *spec)
 	append_switch(b, GRAMMAR_HRT_APPEND, spec->hrt_append);
 	append_number(b, GRAMMAR_HRT_STACK, spec->hrt_stack);
 	append_word(b, GRAMMAR_HRT_LAYOUT, spec->hrt_layout);
+	if (spec->hrt_layout == SPEC_LAYOUT_SEED)
+		append_seed(b, spec);
+	append_switch(b, GRAMMAR_HRT_IDENTITY, spec->hrt_identity);
 	append_word(b, GRAMMAR_HRT_HYPERCALL, spec->hrt_hypercall);
 	append_word(b, GRAMMAR_HRT_UPCALL, spec->hrt_upcall);
 	append_number(b, GRAMMAR_HRT_DEADLINE, spec->hrt_deadline);
@@ -219,7 +235,7 @@ static void append_devices(struct buffer *b, const struct vm_spec *spec)
 		if (device->id)
 			append_attribute(b, GRAMMAR_DEVICE_ID, device->id);
 		if (device->class == SPEC_DEVICE_DEBUG_EXIT)
-			buffer_printf(b, " %s=\"0x%" PRIx32 "\"", grammar[GRAMMAR_DEVICE_PORT].name, device->port);
+			append_address(b, GRAMMAR_DEVICE_PORT, device->port);
 		buffer_append_string(b, "/>\n");
 	}
 	buffer_append_string(b, "  </devices>\n");

@@ -151,6 +151,14 @@ const struct grammar_rule grammar[N_GRAMMAR] = {
 		.about = "size of each HRT core's first stack, in bytes"},
 	[GRAMMAR_HRT_LAYOUT] = WORD("layout", GRAMMAR_HRT, .fallback = "final",
 		.about = "what the HRT finds when it is entered"),
+	[GRAMMAR_HRT_LOAD] = {.name = "load", .parent = GRAMMAR_HRT, .kind = GRAMMAR_ADDRESS, .min = PAGE_SIZE,
+		.max = GiB - PAGE_SIZE, .unit = "address", .about = "where a raw image is loaded"},
+	[GRAMMAR_HRT_ENTRY] = {.name = "entry", .parent = GRAMMAR_HRT, .kind = GRAMMAR_ADDRESS, .max = 256 * MiB - 1,
+		.unit = "offset", .fallback = "0x40", .about = "where a raw image is entered, from its begin"},
+	[GRAMMAR_HRT_GRANULE] = WORD("granule", GRAMMAR_HRT, .fallback = "2M",
+		.about = "the pages by which the seed layout maps memory"),
+	[GRAMMAR_HRT_IDENTITY] = {.name = "identity", .parent = GRAMMAR_HRT, .kind = GRAMMAR_SWITCH, .fallback = "n",
+		.about = "whether memory is mapped at address 0, too"},
 	[GRAMMAR_HRT_HYPERCALL] = WORD("hypercall", GRAMMAR_HRT, .fallback = "auto", .about = "how hypercalls reach hvmd"),
 	[GRAMMAR_HRT_UPCALL] = WORD("upcall", GRAMMAR_HRT, .fallback = "auto", .about = "how hvmd calls into the HRT"),
 	[GRAMMAR_HRT_DEADLINE] = {.name = "deadline", .parent = GRAMMAR_HRT, .kind = GRAMMAR_NUMBER, .min = 0,
@@ -174,8 +182,8 @@ const struct grammar_rule grammar[N_GRAMMAR] = {
 		.about = "the kind of device"),
 	[GRAMMAR_DEVICE_ID] = {.name = "id", .parent = GRAMMAR_DEVICE, .kind = GRAMMAR_TEXT, .min = 1,
 		.max = SPEC_DEVICE_ID_MAX, .about = "a word for the device"},
-	[GRAMMAR_DEVICE_PORT] = {.name = "port", .parent = GRAMMAR_DEVICE, .kind = GRAMMAR_PORT, .min = 1, .max = 0xFFFF,
-		.fallback = "0xf4", .about = "the port of a debug-exit device"},
+	[GRAMMAR_DEVICE_PORT] = {.name = "port", .parent = GRAMMAR_DEVICE, .kind = GRAMMAR_ADDRESS, .min = 1, .max = 0xFFFF,
+		.unit = "port", .fallback = "0xf4", .about = "the port of a debug-exit device"},
 	[GRAMMAR_GENERIC] = FOREIGN("device", GRAMMAR_DEVICES, .repeats = true, .variant = true),
 	[GRAMMAR_GENERIC_CLASS] = VERDICT("class", GRAMMAR_GENERIC),
 	[GRAMMAR_GENERIC_ID] = VERDICT("id", GRAMMAR_GENERIC, .ignored = ""),
@@ -302,6 +310,9 @@ const struct grammar_word grammar_words[] = {
 
 	{GRAMMAR_HRT_LAYOUT, "final", SPEC_LAYOUT_FINAL},
 	{GRAMMAR_HRT_LAYOUT, "seed", SPEC_LAYOUT_SEED},
+	{GRAMMAR_HRT_GRANULE, "4K", SPEC_GRANULE_4K},
+	{GRAMMAR_HRT_GRANULE, "2M", SPEC_GRANULE_2M},
+	{GRAMMAR_HRT_GRANULE, "1G", SPEC_GRANULE_1G},
 	{GRAMMAR_HRT_HYPERCALL, "auto", SPEC_HYPERCALL_AUTO},
 	{GRAMMAR_HRT_HYPERCALL, "port", SPEC_HYPERCALL_PORT},
 	{GRAMMAR_HRT_HYPERCALL, "patch", SPEC_HYPERCALL_PATCH},
@@ -417,3 +428,4 @@ const size_t n_grammar_words = ARRAY_SIZE(grammar_words);
 
 static_assert(SPEC_STACK_DEFAULT == 4096, "the default of hrt@stack says otherwise");
 static_assert(SPEC_DEBUG_EXIT_PORT == 0xf4, "the default of device@port says otherwise");
+static_assert(SPEC_BLOB_ENTRY == 0x40, "the default of hrt@entry says otherwise");

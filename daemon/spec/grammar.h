@@ -80,6 +80,10 @@ enum grammar_id {
 	GRAMMAR_HRT_APPEND,
 	GRAMMAR_HRT_STACK,
 	GRAMMAR_HRT_LAYOUT,
+	GRAMMAR_HRT_LOAD,
+	GRAMMAR_HRT_ENTRY,
+	GRAMMAR_HRT_GRANULE,
+	GRAMMAR_HRT_IDENTITY,
 	GRAMMAR_HRT_HYPERCALL,
 	GRAMMAR_HRT_UPCALL,
 	GRAMMAR_HRT_DEADLINE,
@@ -147,7 +151,7 @@ enum grammar_kind {
 	GRAMMAR_GROUP,
 	GRAMMAR_FOREIGN, /* a group of which nothing is kept; looked into for what its rows say */
 	GRAMMAR_NUMBER,  /* decimal, `min` to `max`, a multiple of `step` */
-	GRAMMAR_PORT,    /* decimal or 0x and hexadecimal, `min` to `max` */
+	GRAMMAR_ADDRESS, /* decimal or 0x and hexadecimal, `min` to `max`; `unit` says of what kind */
 	GRAMMAR_WORD,    /* one of its words, in any case */
 	GRAMMAR_VERDICT, /* a value that is not kept: its text only decides what is said about it */
 	GRAMMAR_SWITCH,  /* y or n, in any case */

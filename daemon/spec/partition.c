@@ -131,6 +131,30 @@ static void read_hrt_words(struct reader *r, const struct element *hrt)
 		spec->hrt_ros_memory = word;
 }
 
+/* What an image that is no ELF file cannot say itself; others say it. */
+static void read_hrt_seed(struct reader *r, const struct element *hrt)
+{
+	static const enum grammar_id rows[] = {GRAMMAR_HRT_LOAD, GRAMMAR_HRT_ENTRY, GRAMMAR_HRT_GRANULE};
+	struct vm_spec *spec = r->spec;
+	uint64_t value;
+	unsigned word;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) && spec->hrt_layout != SPEC_LAYOUT_SEED; i++)
+		if (hrt->places[rows[i]].n > 0)
+			element_fault(hrt, rows[i], r->d, SEVERITY_ERROR,
+				"%s: the image itself says that, unless it is booted with layout=\"seed\"; take it out", grammar[rows[i]].name);
+	if (spec->hrt_layout != SPEC_LAYOUT_SEED)
+		return;
+	if (field_address(hrt, GRAMMAR_HRT_LOAD, r->d, &value)) {
+		reader_know(r, SPEC_FIELD_HRT_LOAD, hrt, GRAMMAR_HRT_LOAD);
+		spec->hrt_load = value;
+	}
+	if (field_address(hrt, GRAMMAR_HRT_ENTRY, r->d, &value))
+		spec->hrt_entry = (uint32_t)value;
+	if (field_word(hrt, GRAMMAR_HRT_GRANULE, r->d, &word))
+		spec->hrt_granule = word;
+}
+
 static void read_hrt(struct reader *r, const struct element *hvm)
 {
 	struct vm_spec *spec = r->spec;
@@ -149,7 +173,9 @@ static void read_hrt(struct reader *r, const struct element *hvm)
 		spec->hrt_stack = (uint32_t)value;
 	if (reader_number(r, &hrt, GRAMMAR_HRT_DEADLINE, SPEC_FIELD_HRT_DEADLINE, &value))
 		spec->hrt_deadline = (uint32_t)value;
+	field_switch(&hrt, GRAMMAR_HRT_IDENTITY, r->d, &spec->hrt_identity);
 	read_hrt_words(r, &hrt);
+	read_hrt_seed(r, &hrt);
 	read_modules(r, &hrt, &rows_in_hrt, &spec->hrt_modules);
 }
 

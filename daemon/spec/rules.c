@@ -286,11 +286,11 @@ static int check_hrt_words(const struct vm_spec *spec, struct error *e)
 {
 	if (spec->hrt_layout >= N_SPEC_LAYOUTS || spec->hrt_hypercall >= N_SPEC_HYPERCALLS ||
 		spec->hrt_upcall >= N_SPEC_UPCALLS || spec->hrt_on_crash >= N_SPEC_ON_CRASHES ||
-		spec->hrt_ros_memory >= N_SPEC_ACCESSES)
+		spec->hrt_ros_memory >= N_SPEC_ACCESSES || spec->hrt_granule >= N_SPEC_GRANULES)
 		return error_set(e, -EBADMSG,
-			"hrt: one of layout %u, hypercall %u, upcall %u, on_crash %u and ros_memory %u does not exist",
+			"hrt: one of layout %u, hypercall %u, upcall %u, on_crash %u, ros_memory %u and granule %u does not exist",
 			spec->hrt_layout, spec->hrt_hypercall, spec->hrt_upcall, spec->hrt_on_crash,
-			spec->hrt_ros_memory);
+			spec->hrt_ros_memory, spec->hrt_granule);
 	return 0;
 }
 
@@ -303,6 +303,22 @@ static int check_hrt_stack(const struct vm_spec *spec, struct error *e)
 		return error_set(e, -EBADMSG,
 			"hrt stack: %" PRIu32 " bytes; it is a multiple of 4096, up to %u", spec->hrt_stack,
 			SPEC_STACK_MAX);
+	return 0;
+}
+
+/* That it ends below the boot state is for who knows the image. */
+static int check_hrt_load(const struct vm_spec *spec, struct error *e)
+{
+	uint64_t load = spec->hrt_load;
+
+	if (!spec->hybrid || load == 0)
+		return 0;
+	if (load % PAGE_SIZE != 0)
+		return error_set(e, -EBADMSG, "hrt load: 0x%" PRIx64 "; it is a multiple of 0x1000", load);
+	if (load < spec->ros_memory)
+		return error_set(e, -EBADMSG,
+			"hrt load: 0x%" PRIx64 " is memory of the ROS, which ends at 0x%" PRIx64 "; that or more would be right", load,
+			spec->ros_memory);
 	return 0;
 }
 
@@ -455,6 +471,7 @@ const struct spec_rule spec_rules[] = {
 	{FILES | HRT_FILE, SPEC_FIELD_HRT_FILE, check_hrt_file},
 	{HRT_CMDLINE, SPEC_FIELD_HRT_CMDLINE, check_hrt_cmdline},
 	{HRT_STACK, SPEC_FIELD_HRT_STACK, check_hrt_stack},
+	{SPEC_FIELD_BIT(SPEC_FIELD_HRT_LOAD) | ROS_MEMORY, SPEC_FIELD_HRT_LOAD, check_hrt_load},
 	{SPEC_FIELD_BIT(SPEC_FIELD_HRT_DEADLINE), SPEC_FIELD_HRT_DEADLINE, check_hrt_deadline},
 	{MEMORY | CORES | ROS_CORES | ROS_MEMORY | HRT_STACK, SPEC_FIELD_HRT_STACK, check_hrt_stacks_fit},
 	{HRT_STACK, SPEC_FIELD_HRT_STACK, check_hrt_words},

@@ -38,6 +38,7 @@ struct error;
 #define SPEC_STACK_MAX     (1u << 20)
 #define SPEC_HUGE_PAGE     (2ull << 20) /* bytes */
 #define SPEC_DEBUG_EXIT_PORT 0xF4 /* where QEMU's isa-debug-exit is usually put */
+#define SPEC_BLOB_ENTRY    0x40u /* bytes: the size of an ELF64 header */
 #define SPEC_SITES_MAX     64u /* offsets of hypercalls by instruction that are told of a file */
 #define SPEC_MEMORY_MIN    (2ull << 20) /* bytes */
 #define SPEC_MEMORY_MAX    (1ull << 40) /* bytes: 1 TiB */
@@ -90,6 +91,14 @@ enum spec_layout {
 	SPEC_LAYOUT_FINAL, /* [spec 2.1] */
 	SPEC_LAYOUT_SEED,  /* [spec 2.2] */
 	N_SPEC_LAYOUTS,
+};
+
+/* By which pages memory is mapped in the seed layout; in the final one the image says that. */
+enum spec_granule {
+	SPEC_GRANULE_2M,
+	SPEC_GRANULE_4K,
+	SPEC_GRANULE_1G,
+	N_SPEC_GRANULES,
 };
 
 /* How a hypercall reaches us [spec 11.3]. */
@@ -192,6 +201,11 @@ struct vm_spec {
 	uint32_t hrt_stack; /* bytes for each core: a multiple of 4096, up to SPEC_STACK_MAX; all stacks fit into M - R */
 	struct spec_modules hrt_modules;
 	enum spec_layout hrt_layout;
+	/* Of the seed layout; load and entry are those of an image that is no ELF file, and cannot say it itself */
+	uint64_t hrt_load;  /* GPA of a page, at the ROS's memory or above; 0: where the HRT's memory begins */
+	uint32_t hrt_entry; /* bytes from there */
+	enum spec_granule hrt_granule;
+	bool hrt_identity; /* memory is mapped at address 0, too, where the image has it elsewhere */
 	enum spec_hypercall hrt_hypercall;
 	enum spec_upcall hrt_upcall;
 	uint32_t hrt_deadline; /* milliseconds of each transaction, up to SPEC_DEADLINE_MAX; 0: none for calls, ten seconds for others */

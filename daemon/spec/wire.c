@@ -106,6 +106,10 @@ void spec_encode(const struct vm_spec *spec, struct buffer *b)
 	link_append_string(b, spec->hrt_cmdline);
 	buffer_append_uint(b, spec->hrt_stack, 4);
 	buffer_append_uint(b, spec->hrt_layout, 1);
+	buffer_append_uint(b, spec->hrt_load, 8);
+	buffer_append_uint(b, spec->hrt_entry, 4);
+	buffer_append_uint(b, spec->hrt_granule, 1);
+	buffer_append_uint(b, spec->hrt_identity, 1);
 	buffer_append_uint(b, spec->hrt_hypercall, 1);
 	buffer_append_uint(b, spec->hrt_upcall, 1);
 	buffer_append_uint(b, spec->hrt_deadline, 4);
@@ -254,6 +258,10 @@ static void decode_hrt(struct cursor *c, struct vm_spec *spec)
 	spec->hrt_cmdline = decode_text(c);
 	spec->hrt_stack = cursor_u32(c);
 	spec->hrt_layout = cursor_u8(c);
+	spec->hrt_load = cursor_u64(c);
+	spec->hrt_entry = cursor_u32(c);
+	spec->hrt_granule = cursor_u8(c);
+	spec->hrt_identity = cursor_u8(c) != 0;
 	spec->hrt_hypercall = cursor_u8(c);
 	spec->hrt_upcall = cursor_u8(c);
 	spec->hrt_deadline = cursor_u32(c);

@@ -57,10 +57,11 @@ static void check_image(const struct hrt_image *image, const uint8_t *data, size
 /* All of them are within the file, wherever they are said to be. */
 static void parse_seed(const uint8_t *data, size_t size)
 {
+	const struct hrt_seed seed = {.flags = HVM_FLAG_MAP_2MB, .entry = HRT_BLOB_ENTRY};
 	struct hrt_image image;
 	struct error e = {};
 
-	if (hrt_image_parse_seed(data, size, 8 * MiB, 256 * MiB, &image, &e) == 0)
+	if (hrt_image_parse_seed(data, size, 8 * MiB, 256 * MiB, &seed, &image, &e) == 0)
 		check_image(&image, data, size);
 	else if (!e.text[0])
 		abort();

@@ -275,6 +275,10 @@ static void append_definition(const struct test_machine *machine, struct buffer 
 		.hrt_upcall = machine->upcall,
 		.hrt_hypercall = machine->hypercall,
 		.hrt_layout = machine->layout,
+		.hrt_load = machine->load,
+		.hrt_entry = machine->load ? 0 : SPEC_BLOB_ENTRY,
+		.hrt_granule = machine->granule,
+		.hrt_identity = machine->identity,
 		.hrt_deadline = machine->deadline,
 	};
 

@@ -65,6 +65,9 @@ struct test_machine {
 	const char *image;   /* of the HRT: "reference.elf"; NULL: there is no HRT, and all is the ROS's */
 	bool sealed;         /* the image is a sealed memfd, as hvmd has it */
 	int image_fd;        /* borrowed: in place of that file, and as if its SHA-256 were known; 0: none */
+	uint64_t load;       /* a raw image goes to this GPA, and is entered at its first byte; 0: the seed's defaults */
+	enum spec_granule granule; /* of the seed */
+	bool identity;       /* memory is mapped at 0, too */
 	bool searched;       /* hvmd has searched the image for hypercalls by instruction */
 	const char *cmdline; /* NULL: none */
 	const char *kernel;  /* of the ROS; NULL: it stays parked */

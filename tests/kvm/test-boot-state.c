@@ -171,10 +171,10 @@ Test(boot_state, has_them_below_4_gib_where_memory_goes_on_above)
 /* --- The seed --------------------------------------------------------------- */
 
 /* [spec 4.1, 4.3], for a blob: the boundary page is 8 pages below the end of memory, and all ones. */
-static void expect_seed(uint32_t memory_mib, uint64_t boundary)
+static void expect_seed(uint32_t memory_mib, uint64_t boundary, uint64_t load, enum spec_granule granule)
 {
 	struct test_machine machine = {.image = "seed.bin", .layout = SPEC_LAYOUT_SEED, .memory_mib = memory_mib, .ros_mib = 4,
-		.cores = 2, .ros_cores = 1};
+		.cores = 2, .ros_cores = 1, .load = load, .granule = granule};
 	char line[200];
 
 	snprintf(line, sizeof(line), "%016x %016x %016x %016x %016" PRIx64 " %016" PRIx64 " %016" PRIx64 " %s", 0, 0, 0, 0,
@@ -186,6 +186,12 @@ static void expect_seed(uint32_t memory_mib, uint64_t boundary)
 
 Test(boot_state, of_a_seeds_blob_is_the_boundary_page_in_three_registers)
 {
-	expect_seed(64, 64 * MiB - 8 * PG);
-	expect_seed(2048, 1024 * MiB - 8 * PG);
+	expect_seed(64, 64 * MiB - 8 * PG, 0, SPEC_GRANULE_2M);
+	expect_seed(2048, 1024 * MiB - 8 * PG, 0, SPEC_GRANULE_2M);
+}
+
+Test(boot_state, of_a_seeds_blob_is_the_same_where_the_definition_places_it_and_maps_it_otherwise)
+{
+	expect_seed(64, 64 * MiB - 8 * PG, 16 * MiB, SPEC_GRANULE_2M);
+	expect_seed(64, 64 * MiB - 8 * PG - 512 * PG, 0, SPEC_GRANULE_4K);
 }

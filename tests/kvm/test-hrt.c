@@ -253,6 +253,18 @@ Test(hrt, finds_all_promises_kept_on_larger_stacks)
 	check_promises(&machine);
 }
 
+Test(hrt, finds_all_promises_kept_where_memory_shows_at_0_too)
+{
+	struct test_machine machine = machine_with("reference.elf", 2, "identity=y");
+
+	machine.identity = true;
+	start(&machine);
+	expect_promises(&machine, 1);
+	reset_hrt();
+	expect_promises(&machine, 2);
+	stop_in_time();
+}
+
 Test(hrt, finds_all_promises_kept_again_after_each_reset)
 {
 	struct test_machine machine = machine_with("reference.elf", 2, NULL);

@@ -39,8 +39,9 @@ def ceil(a, b):
 class Layout:
     """Section 2.1, for one VM. `refused` says why there is none."""
 
-    def __init__(self, memory, ros, flags, wanted, off, cores):
+    def __init__(self, memory, ros, flags, wanted, off, cores, identity):
         self.memory, self.ros, self.flags, self.off, self.cores = memory, ros, flags, off, cores
+        self.identity = identity
         self.refused = None
         self.split = memory > HOLE
         self.end = memory if not self.split else HOLE_END + (memory - HOLE)
@@ -70,7 +71,7 @@ class Layout:
 
     def question(self, want_bytes):
         return (self.memory, self.ros, self.flags, self.map, self.off, ROS_CORES, self.cores, STACK, self.comm,
-                self.image, self.image_size, int(want_bytes))
+                self.image, self.image_size, int(self.identity), int(want_bytes))
 
     # --- Addresses
 
@@ -127,6 +128,8 @@ class Layout:
         out = array.array("Q", bytes(PG))
         for i in range(self.n_pdpt):
             out[i0 + i] = (pdpt + i * PG) | 3
+            if self.identity:
+                out[i] = (pdpt + i * PG) | 3
         if self.flags == MAP_1GB:
             return out + self.level(self.n_pdpt, range(0x83, self.map, GIB))
         out += self.level(self.n_pdpt, range(pd | 3, (pd | 3) + self.n_pd * PG, PG))
@@ -213,14 +216,14 @@ def cases(memory):
     """Every combination; the bytes, which cost time, once for each set of tables."""
     end = memory * MIB if memory * MIB <= HOLE else HOLE_END + memory * MIB - HOLE
     for flags in (MAP_4KB, MAP_2MB, MAP_1GB):
-        for off in (0, TOP):
+        for off, identity in ((0, False), (0, True), (TOP, False), (TOP, True)):
             seen = False
             for ros in ROS_MEMORIES:
                 for cores in HRT_CORES:
                     if ros >= memory:
                         continue  # no definition says that
                     for wanted in (4 * GIB, max(end + PG, 8 * GIB)):
-                        layout = Layout(memory * MIB, ros * MIB, flags, wanted, off, cores)
+                        layout = Layout(memory * MIB, ros * MIB, flags, wanted, off, cores, identity)
                         want_bytes = not seen and not layout.refused and wanted != 4 * GIB
                         seen = seen or want_bytes
                         yield layout, want_bytes

@@ -3,7 +3,8 @@
  *
  * Reads wishes, one a line, numbers in decimal:
  *
- *	MEMORY ROS_MEMORY FLAGS MAP GVA_OFFSET ROS_CORES HRT_CORES STACK COMM_PAGE IMAGE IMAGE_SIZE BYTES
+ *	MEMORY ROS_MEMORY FLAGS MAP GVA_OFFSET ROS_CORES HRT_CORES STACK COMM_PAGE IMAGE IMAGE_SIZE
+ *	IDENTITY BYTES
  *
  * and answers each with lines of "NAME VALUE", then an empty line. With BYTES 1
  * it also writes the boot state and says the SHA-256 of every part of it.
@@ -92,12 +93,13 @@ int main(void)
 	struct wish w = {.cmdline = CMDLINE};
 	struct plan plan;
 	struct error e;
-	unsigned bytes;
+	unsigned identity, bytes;
 
 	while (scanf("%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu32 "%" SCNu32 "%" SCNu64 "%" SCNu64
-		     "%" SCNu64 "%" SCNu64 "%u",
+		     "%" SCNu64 "%" SCNu64 "%u%u",
 		       &w.memory, &w.ros_memory, &w.flags, &w.map, &w.gva_offset, &w.ros_cores, &w.hrt_cores, &w.stack,
-		       &w.comm_page, &w.image, &w.image_size, &bytes) == 12) {
+		       &w.comm_page, &w.image, &w.image_size, &identity, &bytes) == 13) {
+		w.identity = identity;
 		if (wish_plan(&w, &plan, &e) < 0) {
 			printf("refused %s\n", e.text);
 		} else {

@@ -22,6 +22,8 @@ struct wish {
 	bool no_gigabyte_pages;
 	unsigned physical_bits;
 	enum spec_layout layout;
+	enum spec_granule granule; /* seed only */
+	bool identity;
 	bool plain; /* the image has no Multiboot2 header; seed only */
 	const char *cmdline;
 	struct {
@@ -73,6 +75,8 @@ static inline int wish_plan(const struct wish *wish, struct plan *ret, struct er
 		.hrt_ros_memory = wish->ros_access,
 		.hrt_cmdline = (char *)(uintptr_t)wish->cmdline,
 		.hrt_layout = wish->layout,
+		.hrt_granule = wish->granule,
+		.hrt_identity = wish->identity,
 	};
 	wish_modules(wish);
 	wished.image = (struct hrt_image){

@@ -79,6 +79,7 @@ static const char whole[] = "<vm name=\"whole\" class=\"PC\" uuid=\"6f9619ff-8b8
 			    "      <module file_id=\"data\" cmdline=\"first\"/>\n"
 			    "    </ros>\n"
 			    "    <hrt file_id=\"hrt\" cmdline=\"mode=park\" append=\"n\" stack=\"8192\" layout=\"seed\" "
+			    "load=\"0x800000\" entry=\"0x100\" granule=\"4K\" identity=\"y\" "
 			    "hypercall=\"patch\" upcall=\"gpf\" deadline=\"2000\" on_crash=\"stop\" ros_memory=\"ro\">\n"
 			    "      <module file_id=\"data\" cmdline=\"second\"/>\n"
 			    "      <module file_id=\"hrt\" cmdline=\"\"/>\n"
@@ -337,6 +338,12 @@ Test(grammar, other_bad_values_are_refused_by_parser_and_schema)
 	cr_both_refuse(GRAMMAR_MEMORY_HUGEPAGES, "yes");
 	cr_both_refuse(GRAMMAR_DEVICE_CLASS, "IDE");
 	cr_both_refuse(GRAMMAR_DEVICE_ID, "");
+	cr_both_refuse(GRAMMAR_HRT_LOAD, "0x800001");
+	cr_both_refuse(GRAMMAR_HRT_LOAD, "0x40000000");
+	cr_both_refuse(GRAMMAR_HRT_LOAD, "0");
+	cr_both_refuse(GRAMMAR_HRT_ENTRY, "0x10000000");
+	cr_both_refuse(GRAMMAR_HRT_ENTRY, "-1");
+	cr_both_refuse(GRAMMAR_HRT_IDENTITY, "high");
 	cr_both_refuse(GRAMMAR_DEVICE_PORT, "0");
 	cr_both_refuse(GRAMMAR_DEVICE_PORT, "0x10000");
 	cr_both_refuse(GRAMMAR_DEVICE_PORT, "0x");
@@ -366,7 +373,13 @@ Test(grammar, each_word_is_taken_by_parser_and_schema_and_no_other)
 /* What others refer to, or need beside them. */
 static bool is_needed_here(enum grammar_id id)
 {
-	return id == GRAMMAR_ROS_FILE_ID || id == GRAMMAR_VM_ROS_FILE_ID;
+	return id == GRAMMAR_ROS_FILE_ID || id == GRAMMAR_VM_ROS_FILE_ID || id == GRAMMAR_HRT_LAYOUT;
+}
+
+/* A port belongs to one class only, and these to one layout, which no schema can say. */
+static bool goes_with_another(enum grammar_id id)
+{
+	return id == GRAMMAR_DEVICE_PORT || id == GRAMMAR_HRT_ENTRY || id == GRAMMAR_HRT_GRANULE;
 }
 
 Test(grammar, what_is_missing_is_missed_by_parser_and_schema)
@@ -382,9 +395,7 @@ Test(grammar, what_is_missing_is_missed_by_parser_and_schema)
 			cr_assert(not(schema_takes(text)), "%s", grammar[id].name);
 		} else {
 			cr_assert(eq(int, parse(text), 0), "%s: %s", grammar[id].name, first_sentence());
-			/* a port belongs to one class only, which no schema can say */
-			cr_assert(schema_takes(text) == (!grammar[id].fallback || id == GRAMMAR_DEVICE_PORT), "%s",
-				grammar[id].name);
+			cr_assert(schema_takes(text) == (!grammar[id].fallback || goes_with_another(id)), "%s", grammar[id].name);
 		}
 	}
 }
@@ -599,7 +610,7 @@ static void cr_describes(const char *entry, enum grammar_id id)
 		cr_says(entry, id, grammar[id].unit);
 	if (grammar[id].max == 0)
 		return;
-	snprintf(number, sizeof(number), grammar[id].kind == GRAMMAR_PORT ? "0x%" PRIx64 : "%" PRIu64, grammar[id].max);
+	snprintf(number, sizeof(number), grammar[id].kind == GRAMMAR_ADDRESS ? "0x%" PRIx64 : "%" PRIu64, grammar[id].max);
 	cr_says(entry, id, number);
 	snprintf(number, sizeof(number), "%" PRIu64, grammar[id].min);
 	if (grammar[id].min > 0 && grammar[id].kind == GRAMMAR_NUMBER)

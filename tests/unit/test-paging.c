@@ -62,6 +62,40 @@ static void cr_does_not_map(uint64_t gva)
 		(unsigned long long)gva);
 }
 
+Test(paging, shows_memory_at_0_too_where_the_definition_wants_it)
+{
+	struct wish wish = WISH_EXAMPLE;
+
+	for (int flags = HVM_FLAG_MAP_4KB; flags <= (int)HVM_FLAG_MAP_1GB; flags *= 2) {
+		wish.flags = (uint64_t)flags;
+		wish.identity = true;
+		wish.memory = 1 * GiB; /* room for the tables */
+		cr_assert(eq(int, wish_plan(&wish, &plan, &e), 0), "%s", e.text);
+		plan_memory(&plan, &memory);
+		paging_write(&plan, &memory);
+		for (uint64_t gpa = 0; gpa < plan.map_bytes; gpa += 0x3FF1000) {
+			uint64_t low;
+
+			cr_maps(gpa);
+			cr_assert(eq(int, paging_walk(&memory, plan.page_tables, gpa, &low), 0));
+			cr_assert(eq(u64, low, gpa));
+		}
+		cr_does_not_map(plan.map_bytes);
+		cr_does_not_map(plan.gva_offset - 1);
+		free(memory.windows[0].host);
+	}
+}
+
+Test(paging, shows_memory_at_0_once_where_the_image_has_it_there)
+{
+	struct wish wish = WISH_EXAMPLE;
+
+	wish.identity = true;
+	wish.gva_offset = 0;
+	cr_assert(eq(int, wish_plan(&wish, &plan, &e), 0), "%s", e.text);
+	cr_assert(not(plan.identity));
+}
+
 static void walk_all_over(void)
 {
 	uint64_t state = 20260719;

@@ -22,7 +22,9 @@ static struct boot_registers registers;
 static struct recipe recipe;
 static struct buffer file;
 static struct hrt_image image;
+static struct hrt_seed seed;
 static struct error e;
+static const char big[0x1010] = "anything";
 
 static void set_up(void)
 {
@@ -32,6 +34,7 @@ static void set_up(void)
 	wish.comm_page = 0;
 	memory = (struct memory){0};
 	e = (struct error){};
+	seed = (struct hrt_seed){.flags = HVM_FLAG_MAP_2MB, .entry = HRT_BLOB_ENTRY};
 	recipe_example(&recipe);
 }
 
@@ -220,7 +223,7 @@ static int parse(void)
 {
 	buffer_fini(&file);
 	recipe_build(&recipe, &file);
-	return hrt_image_parse_seed(file.data, file.size, 32 * MiB, 64 * MiB, &image, &e);
+	return hrt_image_parse_seed(file.data, file.size, 32 * MiB, 64 * MiB, &seed, &image, &e);
 }
 
 static void cr_accepts(void)
@@ -238,19 +241,76 @@ Test(seed, takes_any_file_for_a_blob_that_is_entered_at_0x40)
 {
 	static const char blob[0x41] = "anything";
 
-	cr_assert(eq(int, hrt_image_parse_seed(blob, sizeof(blob), 32 * MiB, 64 * MiB, &image, &e), 0), "%s", e.text);
+	cr_assert(eq(int, hrt_image_parse_seed(blob, sizeof(blob), 32 * MiB, 64 * MiB, &seed, &image, &e), 0), "%s", e.text);
 	cr_assert(not(image.multiboot));
 	cr_assert(eq(sz, image.n_segments, 1));
 	cr_assert(eq(u64, image.segments[0].gpa, 32 * MiB));
 	cr_assert(eq(u64, image.segments[0].offset, 0));
 	cr_assert(eq(u64, image.segments[0].file_size, sizeof(blob)));
 	cr_assert(eq(u64, image.entry_gva, 32 * MiB + 0x40));
-	cr_assert(eq(int, hrt_image_parse_seed(blob, 0x40, 32 * MiB, 64 * MiB, &image, &e), -ENOEXEC));
+	cr_assert(eq(int, hrt_image_parse_seed(blob, 0x40, 32 * MiB, 64 * MiB, &seed, &image, &e), -ENOEXEC));
 	cr_assert_str_eq(e.text, "the file has 64 bytes; what is no ELF file is entered at 0x40");
-	cr_assert(eq(int, hrt_image_parse_seed(blob, 0x41, 32 * MiB, 32 * MiB + 0x40, &image, &e), -ENOEXEC));
+	cr_assert(eq(int, hrt_image_parse_seed(blob, 0x41, 32 * MiB, 32 * MiB + 0x40, &seed, &image, &e), -ENOEXEC));
 	cr_assert_str_eq(
 		e.text, "the file has 0x41 bytes; from 0x2000000 to the boot state at 0x2000040 there are fewer");
-	cr_assert(eq(int, hrt_image_parse_seed(blob, 0x41, 64 * MiB, 32 * MiB, &image, &e), -ENOEXEC));
+	cr_assert(eq(int, hrt_image_parse_seed(blob, 0x41, 64 * MiB, 32 * MiB, &seed, &image, &e), -ENOEXEC));
+}
+
+Test(seed, loads_a_blob_and_enters_it_where_the_definition_says)
+{
+	static const char blob[0x41] = "anything";
+
+	seed.load = 33 * MiB;
+	seed.entry = 0;
+	cr_assert(eq(int, hrt_image_parse_seed(blob, sizeof(blob), 32 * MiB, 64 * MiB, &seed, &image, &e), 0), "%s", e.text);
+	cr_assert(eq(u64, image.segments[0].gpa, 33 * MiB));
+	cr_assert(eq(u64, image.entry_gva, 33 * MiB));
+	seed.entry = 0x41;
+	cr_assert(eq(int, hrt_image_parse_seed(blob, sizeof(blob), 32 * MiB, 64 * MiB, &seed, &image, &e), -ENOEXEC));
+	cr_assert_str_eq(e.text, "the file has 65 bytes; what is no ELF file is entered at 0x41");
+	seed = (struct hrt_seed){.load = 64 * MiB - 0x1000, .entry = 0x1001};
+	cr_assert(eq(int, hrt_image_parse_seed(big, sizeof(big), 32 * MiB, 64 * MiB, &seed, &image, &e), -ENOEXEC));
+	cr_assert_str_eq(e.text, "the file has 0x1010 bytes; from 0x3fff000 to the boot state at 0x4000000 there are fewer");
+	seed.load = 31 * MiB;
+	cr_assert(eq(int, hrt_image_parse_seed(big, sizeof(big), 32 * MiB, 64 * MiB, &seed, &image, &e), -ENOEXEC));
+}
+
+Test(seed, refuses_a_place_for_an_elf_file)
+{
+	recipe.entry = EXAMPLE_ENTRY;
+	seed.load = 33 * MiB;
+	cr_refuses("it is an ELF file, which says itself where it stands and is entered; load= and entry= are for a file that is none: "
+		   "take them out of the definition");
+	seed = (struct hrt_seed){.flags = HVM_FLAG_MAP_2MB};
+	cr_assert(eq(int, parse(), -ENOEXEC));
+}
+
+/* [spec 2.2], the other variant: by pages of 1 GiB. */
+Test(seed, stands_as_in_the_table_of_its_variant_b_where_pages_have_1_gib)
+{
+	wish.flags = HVM_FLAG_MAP_1GB;
+	wish.granule = SPEC_GRANULE_1G;
+	make_plan();
+	cr_assert(eq(u64, plan.page_tables, END - 0x6000));
+	cr_assert(eq(u64, plan.page_table_pages, 2));
+	cr_assert(eq(u64, plan.boundary, END - 0x7000));
+	cr_assert(eq(u64, plan_seed_image_end(&wished.spec), END - 0xB000));
+	cr_assert(eq(u64, plan.map_bytes, GiB));
+}
+
+Test(seed, maps_by_small_pages_where_the_definition_says_so)
+{
+	uint64_t gpa;
+
+	wish.flags = HVM_FLAG_MAP_4KB;
+	wish.granule = SPEC_GRANULE_4K;
+	write_state();
+	cr_assert(eq(u64, plan.page_table_pages, 3 + 512));
+	cr_assert(eq(u64, plan_seed_image_end(&wished.spec), plan.stacks));
+	for (uint64_t gva = 0; gva < GiB; gva += 0x1FF000) {
+		cr_assert(eq(int, paging_walk(&memory, plan.page_tables, gva, &gpa), 0));
+		cr_assert(eq(u64, gpa, gva));
+	}
 }
 
 /* Palacios' own never read a program header, and entered them [spec 3.3]. */

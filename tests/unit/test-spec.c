@@ -327,7 +327,7 @@ Test(spec, refuses_a_debug_exit_port_that_is_taken)
 Test(spec, refuses_words_that_do_not_exist)
 {
 	spec->hrt_upcall = N_SPEC_UPCALLS;
-	cr_refuses("hrt: one of layout 0, hypercall 0, upcall 4, on_crash 2 and ros_memory 2 does not exist");
+	cr_refuses("hrt: one of layout 0, hypercall 0, upcall 4, on_crash 2, ros_memory 2 and granule 0 does not exist");
 }
 
 /* Takes out of the example what cannot be run yet, in the order of the sentences. */
@@ -400,6 +400,10 @@ static void cr_same_hrt(const struct vm_spec *a, const struct vm_spec *b)
 	cr_assert(eq(sz, a->hrt_file, b->hrt_file));
 	cr_assert_str_eq(a->hrt_cmdline, b->hrt_cmdline);
 	cr_assert(eq(u32, a->hrt_stack, b->hrt_stack));
+	cr_assert(eq(u64, a->hrt_load, b->hrt_load));
+	cr_assert(eq(u32, a->hrt_entry, b->hrt_entry));
+	cr_assert(eq(int, a->hrt_granule, b->hrt_granule));
+	cr_assert(eq(int, a->hrt_identity, b->hrt_identity));
 	cr_assert(eq(int, (int)a->hrt_layout, (int)b->hrt_layout));
 	cr_assert(eq(int, (int)a->hrt_hypercall, (int)b->hrt_hypercall));
 	cr_assert(eq(int, (int)a->hrt_upcall, (int)b->hrt_upcall));
@@ -434,6 +438,10 @@ Test(wire, round_trip_keeps_what_a_monitor_needs)
 	spec->ros_protocol = SPEC_PROTOCOL_PVH;
 	spec->hrt_layout = SPEC_LAYOUT_SEED;
 	spec->hrt_hypercall = SPEC_HYPERCALL_MMIO;
+	spec->hrt_load = 0x3FFFF000;
+	spec->hrt_entry = 0x100;
+	spec->hrt_granule = SPEC_GRANULE_1G;
+	spec->hrt_identity = true;
 	spec->hrt_upcall = SPEC_UPCALL_VECTOR;
 	spec->hrt_deadline = 2500;
 	spec->files[1].sites = (struct spec_sites){.known = true, .n = 3, .at = {7, 8, 4096}};
