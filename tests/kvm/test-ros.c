@@ -134,7 +134,7 @@ Test(ros, enters_the_same_kernel_by_multiboot_1_where_it_is_told_to)
 	start(&machine);
 	expect_text("ros: up\n", 1);
 	expect_text("ros: eax 0x2badb002, cr0 0x11, ", 1);
-	expect_text("ros: multiboot, flags 0x24d\n", 1);
+	expect_text("ros: multiboot, flags 0x26d\n", 1); /* memory, command line, modules, ELF sections, map, loader */
 	expect_text("ros: command line: quiet\n", 1);
 	expect_text("ros: loader: hvmd ", 1);
 	expect_text("ros: 640 KiB and 31744 KiB\n", 1);
