@@ -8,12 +8,18 @@
 
 tap_count=0
 
+# LeakSanitizer, in an inspector that is killed while it ends: it has answered, and nobody waits for it (client/inspect.c)
+tap_noise='^==[0-9]*==Unable to get registers from thread [0-9]*\.$'
+
 check()
 {
 	tap_count=$((tap_count + 1))
 	tap_name=$1
 	shift
-	if tap_said=$("$@" 2>&1) && [ -z "$tap_said" ]; then
+	tap_passed=false
+	! tap_said=$("$@" 2>&1) || tap_passed=true
+	tap_said=$(printf '%s\n' "$tap_said" | sed "/$tap_noise/d")
+	if $tap_passed && [ -z "$tap_said" ]; then
 		echo "ok $tap_count - $tap_name"
 	else
 		echo "not ok $tap_count - $tap_name"
