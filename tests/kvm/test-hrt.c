@@ -36,7 +36,7 @@ static void stop_all(void)
 	monitor_fini(&client);
 }
 
-TestSuite(hrt, .fini = stop_all, .timeout = 120);
+TestSuite(hrt, .fini = stop_all, .timeout = 400); /* twice the limit of a boot, which says more when it ends */
 
 /* A machine with one ROS core, which stays parked, and 4 MiB for it. */
 static struct test_machine machine_with(const char *image, uint32_t hrt_cores, const char *cmdline)
