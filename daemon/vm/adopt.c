@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/macro.h"
@@ -121,20 +120,26 @@ static bool any_adopting(const struct registry *registry)
 
 static void on_patience_ends(evutil_socket_t fd, short what, void *userdata)
 {
-	(void)fd, (void)what, (void)userdata; /* it ends the wait */
+	bool *over = userdata;
+
+	(void)fd, (void)what;
+	*over = true;
 }
 
 /* So that nobody is told "running" of what has crashed. */
 static void await_answers(struct registry *registry)
 {
 	const struct timeval patience = {.tv_sec = ANSWER_SEC};
-	uint64_t until = clock_usec() + ANSWER_SEC * 1000000;
 	struct event_base *base = registry->context.base;
+	bool over = !any_adopting(registry);
+	struct event *timer = over ? NULL : evtimer_new(base, on_patience_ends, &over);
 
-	if (!any_adopting(registry) || event_base_once(base, -1, EV_TIMEOUT, on_patience_ends, NULL, &patience) < 0)
+	if (!timer)
 		return;
-	while (any_adopting(registry) && clock_usec() < until && event_base_loop(base, EVLOOP_ONCE) == 0)
+	over = evtimer_add(timer, &patience) < 0;
+	while (any_adopting(registry) && !over && event_base_loop(base, EVLOOP_ONCE) == 0)
 		;
+	event_free(timer);
 	for (size_t i = 0; i < registry->n_vms; i++)
 		if (registry->vms[i]->adopting)
 			log_warning("vm %s: its monitor (PID %d) does not answer", registry->vms[i]->stored->name,
