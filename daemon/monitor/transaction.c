@@ -6,7 +6,7 @@
 
 #include "base/macro.h"
 
-#define DELIVERY_USEC 1000000 /* for a core to come to a moment when it can take an upcall */
+#define DELIVERY_USEC 5000000 /* for a core to come to a moment when it can take an upcall, on a busy host, too */
 
 /* --- The table ------------------------------------------------------------------------------------------------ */
 

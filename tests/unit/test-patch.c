@@ -75,7 +75,7 @@ Test(patch, knows_no_other_instruction)
 	expect(0);
 }
 
-Test(patch, counts_each_call_once_where_markers_are_near)
+static void three_calls_near_markers(void)
 {
 	marker_at(0);
 	marker_at(20);
@@ -83,6 +83,11 @@ Test(patch, counts_each_call_once_where_markers_are_near)
 	call_at(33, 0xD9);
 	marker_at(60);
 	call_at(60 + 128, 0xC1);
+}
+
+Test(patch, counts_each_call_once_where_markers_are_near)
+{
+	three_calls_near_markers();
 	expect(3);
 }
 
@@ -116,12 +121,7 @@ Test(patch, a_search_and_a_look_agree)
 	struct spec_sites sites;
 	uint32_t n = 0;
 
-	marker_at(0);
-	marker_at(20);
-	call_at(30, 0xC1);
-	call_at(33, 0xD9);
-	marker_at(60);
-	call_at(60 + 128, 0xC1);
+	three_calls_near_markers();
 	call_at(400, 0xC1);
 	sites_find(code, SIZE, &sites);
 	cr_assert(sites.known);

@@ -371,7 +371,7 @@ Test(protocol, leaving_synchronous_mode_in_vain_is_staying_in_it)
 	expect_rolled_back(HVM_STATE_SYNC);
 }
 
-Test(protocol, a_core_that_is_busy_is_tried_again_and_given_up_after_a_second)
+Test(protocol, a_core_that_is_busy_is_tried_again_and_given_up_after_five_seconds)
 {
 	cr_assert(eq(u64, from_ros(HVM_REQ_CALL, 1), 0));
 	hrt_state.unsettled = true;
@@ -382,6 +382,8 @@ Test(protocol, a_core_that_is_busy_is_tried_again_and_given_up_after_a_second)
 	cr_expect(eq(uint, effects.what, PROTOCOL_KICK_HRT));
 	cr_expect(eq(u64, effects.cores, 1));
 	cr_expect(gt(u64, protocol_due(&p), now));
+	now += 4000000;
+	cr_expect(eq(int, deliver(0), -EAGAIN));
 	now += 1000000;
 	cr_expect(eq(int, deliver(0), 0));
 	expect_rolled_back(HVM_STATE_IDLE);
