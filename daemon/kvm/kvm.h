@@ -169,7 +169,7 @@ enum vcpu_exit_kind {
 	VCPU_EXIT_SHUTDOWN,       /* triple fault */
 	VCPU_EXIT_EMULATION,      /* an instruction KVM cannot emulate */
 	VCPU_EXIT_FAIL_ENTRY,     /* the processor refused the guest state */
-	VCPU_EXIT_RING_FULL,      /* read it with kvm_vcpu_harvest(), then kvm_machine_rearm() */
+	VCPU_EXIT_RING_FULL,      /* read it with kvm_vcpu_harvest(), then kvm_vcpu_rearm() */
 	VCPU_EXIT_HYPERCALL,      /* vmcall or vmmcall, where kvm_machine_intercept_hypercalls() has been; answer by rax */
 	VCPU_EXIT_OTHER,
 	N_VCPU_EXIT_KINDS,
@@ -268,8 +268,11 @@ typedef void (*kvm_dirty_fn)(void *data, uint64_t gpa);
  */
 bool kvm_vcpu_harvest(struct kvm_vcpu *vcpu, bool full, kvm_dirty_fn fn, void *data);
 
-/* Arms the harvested pages again: the next write to each will be told. */
-int kvm_machine_rearm(struct kvm_machine *machine, struct error *e);
+/*
+ * Arms the harvested pages again: the next write to each will be told. Before the vCPU runs on:
+ * what it has read is room in its ring only then. Arms those of the machine's other vCPUs, too.
+ */
+int kvm_vcpu_rearm(struct kvm_vcpu *vcpu, struct error *e);
 
 /* --- Statistics (KVM_GET_STATS_FD, 4.133): read without stopping a core ------------------------------------------ */
 

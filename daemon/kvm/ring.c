@@ -20,7 +20,8 @@
 #include "abi/x86.h"
 #include "base/error.h"
 
-#define RING_SKIP 512u /* fewer than a ring that KVM calls full has in use, whatever it keeps for itself */
+#define RESET_TRIES 1000 /* each but the last is ended by a signal */
+#define RING_SKIP   512u /* fewer than a ring that KVM calls full has in use, whatever it keeps for itself */
 
 int kvm_ring_enable(int machine_fd, struct error *e)
 {
@@ -133,9 +134,26 @@ bool kvm_vcpu_harvest(struct kvm_vcpu *vcpu, bool full, kvm_dirty_fn fn, void *d
 	return true;
 }
 
-int kvm_machine_rearm(struct kvm_machine *machine, struct error *e)
+/* KVM takes them back in their order: the last one tells for all. */
+static bool is_taken_back(struct kvm_vcpu *vcpu)
 {
-	int r = machine->tracks ? kvm_ioctl(machine->fd, KVM_RESET_DIRTY_RINGS, 0) : 0; /* cage(run): KVM_RESET_DIRTY_RINGS */
+	return !(__atomic_load_n(&ring_entry(vcpu, RING_ENTRIES - 1)->flags, __ATOMIC_ACQUIRE) & KVM_DIRTY_GFN_F_RESET);
+}
 
-	return r < 0 ? error_set_errno(e, r, "KVM_RESET_DIRTY_RINGS") : 0;
+/*
+ * A signal to this thread ends the ioctl early, and KVM does not say so (since Linux 6.16). With entries that are
+ * read but not taken back the ring stays full; what we did about that would be wrong by as many entries.
+ */
+int kvm_vcpu_rearm(struct kvm_vcpu *vcpu, struct error *e)
+{
+	for (unsigned i = 0; i < RESET_TRIES; i++) {
+		int r;
+
+		if (!vcpu->ring || is_taken_back(vcpu))
+			return 0;
+		r = kvm_ioctl(vcpu->machine->fd, KVM_RESET_DIRTY_RINGS, 0); /* cage(run): KVM_RESET_DIRTY_RINGS */
+		if (r < 0)
+			return error_set_errno(e, r, "KVM_RESET_DIRTY_RINGS");
+	}
+	return error_set(e, -EIO, "KVM_RESET_DIRTY_RINGS leaves entries as they are");
 }

@@ -215,7 +215,7 @@ static bool do_ring_full(struct core *core)
 	int r;
 
 	machine_harvest(core, true);
-	r = kvm_machine_rearm(core->partition->kvm, &e);
+	r = kvm_vcpu_rearm(core->vcpu, &e);
 	if (r < 0)
 		report(core, REASON_UNKNOWN, true, 0, "%s", error_text(&e, r));
 	return r == 0;

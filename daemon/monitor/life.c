@@ -173,8 +173,8 @@ static int put_back_hrt_memory(struct machine *machine, struct error *e)
 	r = hrt_memory_put_back(&machine->hrt_memory, e);
 	if (r == 0)
 		r = machine_adopt_image(machine, e);
-	if (r == 0)
-		r = kvm_machine_rearm(p->kvm, e);
+	for (uint32_t i = 0; r == 0 && i < p->n_cores; i++)
+		r = kvm_vcpu_rearm(p->cores[i].vcpu, e);
 	pit_fini(&machine->pit);
 	pit_init(&machine->pit);
 	return r;
