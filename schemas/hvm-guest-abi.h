@@ -127,7 +127,8 @@ static __inline__ uint64_t hvm_vmcall(uint64_t request, uint64_t a2, uint64_t a3
  * HVM_STATE_MERGE                  MERGE_DONE: IDLE
  * HVM_STATE_GDTSYNC                GDT_DONE: IDLE
  *
- * A reset of the HRT, its crash, a deadline, and an upcall that cannot be delivered end a transaction, too.
+ * A reset of the HRT, its crash, a deadline, and an upcall that cannot be delivered end a transaction, too. So
+ * does a reset of the ROS, and it ends synchronous mode; the HRT learns that from the state in its comm page.
  */
 #define HVM_STATE_IDLE         0u
 #define HVM_STATE_CALL         1u
@@ -170,6 +171,11 @@ struct hvm_comm_page { /* 4096 bytes; hvmd writes it before each upcall */
  * first two come whatever IF is, also to a core that halts, and are answered by
  * iretq behind the error code. As with any exception at CPL 0 the frame is pushed
  * right below rsp, or on the stack that the gate's IST names: no red zone.
+ *
+ * hvmd: an upcall of these two kinds waits for the handler of the one before it
+ * to return, so that calls in quick succession do not pile their frames up on the
+ * stack. After 20 ms it comes on top of a handler that has reported and stays; the
+ * one of UNSYNC comes on top of SYNC's at once.
  */
 #define HVM_UPCALL_ERROR 0xF00DF00Dull     /* the word that a #PF or #GP handler finds as error code */
 #define HVM_UPCALL_CR2   0x0000800DF00DF00Dull /* kind pf: CR2, not canonical on purpose */

@@ -11,11 +11,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
+#include "abi/x86.h"
 #include "base/macro.h"
 #include "monitor/transaction.h"
 
-#define KICK_GAP_MAX 64000 /* usec; the gap doubles up to it */
+#define HANDLER_BYTES PAGE_SIZE /* of stack, at most, of a handler that has reported and has only to return */
+#define KICK_GAP_MAX  64000 /* usec; the gap doubles up to it */
 
 /* --- Delivery ------------------------------------------------------------------------------------------------- */
 
@@ -71,9 +74,21 @@ static int build(struct protocol *p, const struct access *access, struct vcpu_st
 	return p->config.upcall == UPCALL_VECTOR ? 0 : upcall_build(p->config.upcall, access, state, registers, e);
 }
 
+/*
+ * Whether the core is in the handler of its last upcall, on its way out: rsp is below what iretq will take, and near it.
+ * Another upcall there would leave its frame on the stack as well; as many as come fast enough would overflow it.
+ */
+static bool is_in_handler(const struct protocol *p, uint32_t n, uint64_t rsp)
+{
+	uint64_t iret = p->frames[n] + 8; /* behind the error code */
+
+	return p->frames[n] && rsp <= iret && iret - rsp < HANDLER_BYTES;
+}
+
 int protocol_deliver(struct protocol *p, uint32_t n, const struct access *access, struct vcpu_state *state,
 	struct vcpu_registers *registers, uint64_t now, struct protocol_effects *ret)
 {
+	bool nests = is_in_handler(p, n, registers->rsp);
 	struct access hrt = *access;
 	struct error e = {};
 	int r;
@@ -81,6 +96,10 @@ int protocol_deliver(struct protocol *p, uint32_t n, const struct access *access
 	*ret = (struct protocol_effects){};
 	if (!protocol_upcall_waits(p, n))
 		return 0;
+	if (nests && now < p->nest_at) {
+		kick_later(p, now);
+		return -EAGAIN;
+	}
 	hrt.cr3 = state->cr3;
 	hrt.user = false;
 	r = build(p, &hrt, state, registers, &e);
@@ -93,6 +112,8 @@ int protocol_deliver(struct protocol *p, uint32_t n, const struct access *access
 		return 0;
 	}
 	transaction_set_undelivered(p, p->undelivered & ~(1ull << n));
+	if (p->config.upcall != UPCALL_VECTOR && !(nests && p->transaction->from == HVM_STATE_SYNC))
+		p->frames[n] = registers->rsp;
 	return 1;
 }
 
@@ -168,7 +189,7 @@ void protocol_init(struct protocol *p, const struct protocol_config *config, str
 {
 	*p = (struct protocol){.config = *config, .page = page, .deadline = NEVER, .deliver_by = NEVER, .kick_at = NEVER,
 		.complete_by = NEVER};
-	assert(config->n_hrt_cores <= 64);
+	assert(config->n_hrt_cores <= PROTOCOL_CORES_MAX);
 }
 
 void protocol_set_hrt(struct protocol *p, uint8_t vector, uint64_t null_handler)
@@ -183,6 +204,7 @@ void protocol_hrt_booted(struct protocol *p)
 	p->event = (struct hvm_event){};
 	p->complete_by = NEVER;
 	p->gdt.gva = 0;
+	memset(p->frames, 0, sizeof(p->frames));
 	p->hrt_up = true;
 	comm_page_clear(p);
 	comm_page_publish(p);

@@ -38,7 +38,8 @@
 #include "monitor/upcall.h"
 
 #define PROTOCOL_IMAGE_MAX (256 * MiB) /* bytes of an image that a guest may offer */
-#define PROTOCOL_RETRY_USEC 1000       /* until a core is kicked again that could not take its upcall or signal */
+#define PROTOCOL_CORES_MAX 64
+#define PROTOCOL_RETRY_USEC 100        /* until a core is kicked again that could not take its upcall or signal */
 
 struct transaction; /* a row of the table of transactions */
 
@@ -62,6 +63,8 @@ struct protocol {
 	uint64_t undelivered; /* bit n: its upcall waits. A subset. Read by anybody (__atomic) */
 	uint64_t deadline;    /* of the transaction; UINT64_MAX: none */
 	uint64_t deliver_by;  /* of its upcalls */
+	uint64_t nest_at;     /* from when on an upcall comes on top of a handler that has not returned */
+	uint64_t frames[PROTOCOL_CORES_MAX];  /* GVA of the last upcall's frame on HRT core n, or of the one below it that synchronous mode is; 0: none */
 	uint64_t complete_by; /* deadline of the event; UINT64_MAX: none */
 	uint64_t kick_at;     /* when to kick again who still waits; UINT64_MAX: nobody does */
 	uint64_t kick_gap;

@@ -6,6 +6,7 @@
 
 #include "base/macro.h"
 
+#define RETURN_USEC   20000   /* for a handler that has reported to return, on a busy host, too */
 #define DELIVERY_USEC 5000000 /* for a core to come to a moment when it can take an upcall, on a busy host, too */
 
 /* --- The table ------------------------------------------------------------------------------------------------ */
@@ -109,6 +110,9 @@ void transaction_begin(struct protocol *p, const struct transaction *t, const ui
 	p->outstanding = t->all_cores ? all_cores(p) : 1;
 	p->deadline = allowed ? now + allowed : NEVER;
 	p->deliver_by = now + DELIVERY_USEC;
+	if (!signal_waits(&p->signal))
+		p->kick_at = NEVER; /* what was kicked for is over: the gaps begin anew */
+	p->nest_at = t->from == HVM_STATE_SYNC ? now : now + RETURN_USEC;
 	p->outcome = HVM_OUTCOME_DONE;
 	count(&p->n_transactions);
 	comm_page_publish(p);

@@ -131,18 +131,29 @@ static void merge(uint64_t cr3)
 	__asm__ volatile("mov %0, %%cr3" : : "r"(read_cr3()) : "memory");
 }
 
+/* A reset of the ROS ends synchronous mode without an upcall. */
+static bool is_in_sync(void)
+{
+	uint64_t state = *(volatile const uint64_t *)&serve.page->state;
+
+	return !serve.leave_sync && (state == HVM_STATE_SYNC || state == HVM_STATE_SYNCTEARDOWN);
+}
+
+/* The words are the ROS's if it is still there after they were read. */
 static void stay_in_sync(volatile struct hvm_sync *sync, const struct frame *frame)
 {
 	uint64_t completed = sync->completed;
 
 	serve.leave_sync = false;
 	hypercall_with(HVM_REQ_DONE, 0);
-	while (!serve.leave_sync) {
-		if (sync->issued == completed) {
+	while (is_in_sync()) {
+		uint64_t issued = sync->issued, argument = sync->argument;
+
+		if (issued == completed || !is_in_sync()) {
 			cpu_pause();
 			continue;
 		}
-		call(sync->argument, frame);
+		call(argument, frame);
 		__atomic_store_n(&sync->completed, ++completed, __ATOMIC_RELEASE);
 	}
 }

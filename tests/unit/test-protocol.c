@@ -389,6 +389,96 @@ Test(protocol, a_core_that_is_busy_is_tried_again_and_given_up_after_five_second
 	expect_rolled_back(HVM_STATE_IDLE);
 }
 
+/* An HRT whose upcalls come as page faults, with a stack. */
+static struct vcpu_registers core0;
+
+static void setup_faults(void)
+{
+	init(UPCALL_PF);
+	memcpy(space_at(&hrt, IDT + 16 * 14), (uint64_t[]){0x00008E0000081000, 0}, 16);
+	core0 = (struct vcpu_registers){.rip = SPACE_GVA, .rsp = SPACE_GVA + PAGE_SIZE};
+}
+
+static int deliver_to_core0(void)
+{
+	struct access access = {.memory = &hrt.memory};
+
+	return protocol_deliver(&p, 0, &access, &hrt_state, &core0, now, &effects);
+}
+
+/* Core 0 has done what it was called for, and is still in its handler. */
+static void report_in_handler(uint64_t request, uint64_t report)
+{
+	cr_assert(eq(u64, from_ros(request, SPACE_GVA), 0));
+	cr_assert(eq(int, deliver_to_core0(), 1));
+	core0.rsp -= 300;
+	cr_assert(eq(u64, from_hrt(0, report, 0), 0));
+}
+
+Test(protocol, no_upcall_comes_on_top_of_a_handler_that_is_about_to_return, .init = setup_faults)
+{
+	const uint64_t before = core0.rsp;
+
+	report_in_handler(HVM_REQ_CALL, HVM_REQ_DONE);
+	cr_assert(eq(u64, from_ros(HVM_REQ_CALL, 1), 0));
+	cr_expect(eq(int, deliver_to_core0(), -EAGAIN));
+	cr_expect(protocol_upcall_waits(&p, 0));
+	cr_expect(lt(u64, protocol_due(&p), now + PROTOCOL_RETRY_USEC + 1));
+	core0.rsp = before - 40; /* its iretq is next */
+	cr_expect(eq(int, deliver_to_core0(), -EAGAIN));
+	core0.rsp = before;
+	cr_expect(eq(int, deliver_to_core0(), 1));
+}
+
+Test(protocol, however_fast_calls_follow_each_other_their_frames_do_not_pile_up, .init = setup_faults)
+{
+	const uint64_t before = core0.rsp;
+
+	for (int i = 0; i < 1000; i++) {
+		report_in_handler(HVM_REQ_MERGE, HVM_REQ_MERGE_DONE);
+		cr_assert(eq(u64, from_ros(HVM_REQ_CALL, 1), 0));
+		cr_expect(eq(int, deliver_to_core0(), -EAGAIN));
+		core0.rsp = before;
+		cr_assert(eq(int, deliver_to_core0(), 1));
+		cr_assert(eq(u64, from_hrt(0, HVM_REQ_DONE, 0), 0));
+		core0.rsp = before;
+	}
+}
+
+Test(protocol, a_handler_that_does_not_return_is_called_on_top_of_itself_after_a_while, .init = setup_faults)
+{
+	report_in_handler(HVM_REQ_CALL, HVM_REQ_DONE);
+	cr_assert(eq(u64, from_ros(HVM_REQ_CALL, 1), 0));
+	now += 19999;
+	cr_expect(eq(int, deliver_to_core0(), -EAGAIN));
+	now++;
+	cr_expect(eq(int, deliver_to_core0(), 1));
+}
+
+Test(protocol, synchronous_mode_ends_on_top_of_its_handler_at_once_and_nothing_else_comes_before_that_has_returned,
+	.init = setup_faults)
+{
+	const uint64_t before = core0.rsp;
+	uint64_t in_sync;
+
+	report_in_handler(HVM_REQ_SYNC, HVM_REQ_DONE);
+	in_sync = core0.rsp;
+	report_in_handler(HVM_REQ_UNSYNC, HVM_REQ_DONE);
+	core0.rsp = in_sync;
+	cr_assert(eq(u64, from_ros(HVM_REQ_CALL, 1), 0));
+	cr_expect(eq(int, deliver_to_core0(), -EAGAIN));
+	core0.rsp = before;
+	cr_expect(eq(int, deliver_to_core0(), 1));
+}
+
+Test(protocol, an_hrt_that_boots_again_has_left_its_handlers, .init = setup_faults)
+{
+	report_in_handler(HVM_REQ_CALL, HVM_REQ_DONE);
+	protocol_hrt_booted(&p);
+	cr_assert(eq(u64, from_ros(HVM_REQ_CALL, 1), 0));
+	cr_expect(eq(int, deliver_to_core0(), 1));
+}
+
 Test(protocol, each_transaction_has_its_deadline)
 {
 	static const struct {
