@@ -101,7 +101,7 @@ static void measure(struct figure *f)
 	if (f->n++ > 0)
 		reset(f->scope);
 	if (!monitor_wait_text(&client, f->last, f->n, TIMEOUT_MS))
-		bench_fail("the guest does not say \"%s\" %u times", f->last, f->n);
+		bench_fail("the guest does not say \"%s\" %u times: %s", f->last, f->n, monitor_log(&client));
 }
 
 static double time_null_of_hrt(void *userdata)
