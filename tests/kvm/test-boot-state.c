@@ -5,6 +5,7 @@
  * the table of [spec 4.1], right-hand column, which is written down a second time.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/macro.h"
+#include "kvm/kvm.h"
 #include "monitor-client.h"
 
 #define BOOT_TIMEOUT_MS 60000
@@ -170,7 +172,7 @@ Test(boot_state, has_them_below_4_gib_where_memory_goes_on_above)
 
 /* --- The seed --------------------------------------------------------------- */
 
-/* [spec 4.1, 4.3], for a blob: the boundary page is 8 pages below the end of memory, and all ones. */
+/* [spec 4.1, 4.3], for a blob: the boundary page is below the end of memory, or of the first GiB, and all ones. */
 static void expect_seed(uint32_t memory_mib, uint64_t boundary, uint64_t load, enum spec_granule granule)
 {
 	struct test_machine machine = {.image = "seed.bin", .layout = SPEC_LAYOUT_SEED, .memory_mib = memory_mib, .ros_mib = 4,
@@ -194,4 +196,19 @@ Test(boot_state, of_a_seeds_blob_is_the_same_where_the_definition_places_it_and_
 {
 	expect_seed(64, 64 * MiB - 8 * PG, 16 * MiB, SPEC_GRANULE_2M);
 	expect_seed(64, 64 * MiB - 8 * PG - 512 * PG, 0, SPEC_GRANULE_4K);
+}
+
+static bool has_gigabyte_pages(void)
+{
+	_cleanup_(kvm_host_freep) struct kvm_host *host = NULL;
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	struct error e;
+
+	return fd >= 0 && kvm_host_new(fd, &host, &e) == 0 && kvm_host_has_gigabyte_pages(host);
+}
+
+/* They take a page less of page tables; where the processor has none, there are pages of 2 MiB. */
+Test(boot_state, of_a_seed_by_pages_of_1_gib_is_the_table_of_the_variant_that_the_processor_has)
+{
+	expect_seed(2048, 1024 * MiB - (has_gigabyte_pages() ? 7 : 8) * PG, 0, SPEC_GRANULE_1G);
 }
