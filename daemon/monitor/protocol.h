@@ -64,7 +64,7 @@ struct protocol {
 	uint64_t deadline;    /* of the transaction; UINT64_MAX: none */
 	uint64_t deliver_by;  /* of its upcalls */
 	uint64_t nest_at;     /* from when on an upcall comes on top of a handler that has not returned */
-	uint64_t frames[PROTOCOL_CORES_MAX];  /* GVA of the last upcall's frame on HRT core n, or of the one below it that synchronous mode is; 0: none */
+	uint64_t frames[PROTOCOL_CORES_MAX]; /* GVA of HRT core n's last upcall frame; SYNC's while UNSYNC's is on top; 0: none */
 	uint64_t complete_by; /* deadline of the event; UINT64_MAX: none */
 	uint64_t kick_at;     /* when to kick again who still waits; UINT64_MAX: nobody does */
 	uint64_t kick_gap;
