@@ -271,6 +271,7 @@ bool kvm_vcpu_harvest(struct kvm_vcpu *vcpu, bool full, kvm_dirty_fn fn, void *d
 /*
  * Arms the harvested pages again: the next write to each will be told. Before the vCPU runs on:
  * what it has read is room in its ring only then. Arms those of the machine's other vCPUs, too.
+ * Returns 0, or a negative errno with a sentence when KVM refuses it or takes nothing back: then it cannot run on.
  */
 int kvm_vcpu_rearm(struct kvm_vcpu *vcpu, struct error *e);
 

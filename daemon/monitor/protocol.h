@@ -38,7 +38,7 @@
 #include "monitor/upcall.h"
 
 #define PROTOCOL_IMAGE_MAX (256 * MiB) /* bytes of an image that a guest may offer */
-#define PROTOCOL_CORES_MAX 64
+#define PROTOCOL_CORES_MAX 64          /* of an HRT: they are bits of a word here */
 #define PROTOCOL_RETRY_USEC 100        /* until a core is kicked again that could not take its upcall or signal */
 
 struct transaction; /* a row of the table of transactions */

@@ -111,16 +111,13 @@ Test(ring, tells_each_page_once_and_has_room_again)
 
 Test(ring, a_signal_in_the_middle_of_a_reset_changes_nothing)
 {
-	for (patience = 0; patience < SOFT_LIMIT; patience += 500) {
-		uint32_t n = patience;
-
+	for (uint32_t n = 0; n < SOFT_LIMIT; n += 500) {
 		setup();
 		patience = n;
 		for (uint32_t i = 0; i < SOFT_LIMIT; i++)
 			push(i);
 		cr_expect(harvest(true));
 		cr_expect(eq(u32, used(), 0), "interrupted after %u", n);
-		patience = n;
 	}
 }
 
@@ -145,10 +142,10 @@ Test(ring, a_kvm_that_takes_nothing_back_is_given_up)
 	cr_expect(eq(str, e.text, (char *)"KVM_RESET_DIRTY_RINGS leaves entries as they are"));
 }
 
-/* The guest writes here and there; each page that is lost has to have been told, or declared lost. */
+/* The guest writes here and there, now and then past the end of the ring, as where it is interpreted. */
 static void write_some(unsigned *seed, uint8_t *written)
 {
-	uint32_t limit = rand_r(seed) % 8 ? SOFT_LIMIT : 3 * RING_ENTRIES; /* or it is interpreted, and runs on */
+	uint32_t limit = rand_r(seed) % 8 ? SOFT_LIMIT : 3 * RING_ENTRIES;
 
 	for (uint32_t n = (uint32_t)rand_r(seed) % (2 * RING_ENTRIES); n > 0 && used() < limit; n--) {
 		uint32_t page = (uint32_t)rand_r(seed) % PAGES;
@@ -158,25 +155,27 @@ static void write_some(unsigned *seed, uint8_t *written)
 	}
 }
 
+/* All of a round's pages are told, or it is said that some may be lost; and each round, KVM lets the core run again. */
 Test(ring, whatever_the_guest_and_signals_do_it_goes_on_and_no_page_is_forgotten)
 {
 	static uint8_t written[PAGES];
-	unsigned seed = 1, n_full = 0;
-	bool all = true;
+	unsigned seed = 1, n_exact = 0;
 
-	for (unsigned round = 0; round < 20000; round++) {
+	for (unsigned round = 0; round < 5000; round++) {
+		unsigned n_full = 0;
+		bool all;
+
+		memset(told, 0, sizeof(told));
+		memset(written, 0, sizeof(written));
 		write_some(&seed, written);
 		if (rand_r(&seed) % 2)
 			patience = (uint32_t)rand_r(&seed) % RING_ENTRIES;
-		all = harvest(is_full()) && all;
-		for (n_full = 0; is_full() && n_full < 100; n_full++)
-			all = harvest(true) && all; /* what a core does that KVM lets not run */
+		all = harvest(is_full());
+		for (; is_full() && n_full < 100; n_full++)
+			all = harvest(true) && all;
 		cr_assert(lt(uint, n_full, 100u), "round %u: full for ever", round);
-		if (round % 100 != 99)
-			continue;
+		n_exact += all;
 		cr_assert(memcmp(told, written, PAGES) == 0 || !all, "round %u: a page is forgotten", round);
-		memset(told, 0, sizeof(told));
-		memset(written, 0, sizeof(written));
-		all = true;
 	}
+	cr_expect(gt(uint, n_exact, 4000u));
 }
